@@ -1,0 +1,1 @@
+"""How it is reached: routes, identity, bodies and live push."""

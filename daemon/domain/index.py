@@ -1,0 +1,163 @@
+"""Which agents an input may concern: by the next price that can move them, by a price they wait for, by time.
+
+Entries are pushed when they begin to hold and checked against the state when they are met: one that no longer
+holds is dropped there. So a rollback only has to bring back what was taken out.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+from daemon.domain.exits import falling_trigger
+from daemon.domain.state import AgentState
+from daemon.domain.undo import Undo
+from daemon.domain.values import AgentId, Mint, OrderId, PositionId, Price
+
+_SPARE: Final = 64
+"""How many dropped entries a heap may hold beyond its own size before it is cleaned."""
+
+
+class _Trigger(NamedTuple):
+    falling: Decimal
+    """The trigger price, negated: the highest comes first."""
+    number: int
+    agent_id: AgentId
+    position_id: PositionId
+
+
+class _Deadline(NamedTuple):
+    at: int
+    number: int
+    agent_id: AgentId
+    order_id: OrderId
+
+
+class Index:
+    """What moves whom."""
+
+    def __init__(
+        self, agents: Mapping[AgentId, AgentState], numbers: Mapping[AgentId, int], undo: Undo
+    ) -> None:
+        self._agents = agents
+        self._numbers = numbers
+        self._undo = undo
+        self._triggers: dict[Mint, list[_Trigger]] = {}
+        self._clean_at: dict[Mint, int] = {}
+        self._deadlines: list[_Deadline] = []
+        self._waiting: dict[Mint, dict[AgentId, None]] = {}
+
+    def update(self, before: AgentState | None, after: AgentState) -> None:
+        """Take in one agent's new state."""
+        if before is None or before.orders is not after.orders:
+            self._update_orders({} if before is None else before.orders, after)
+        if before is None or before.positions is not after.positions or before.config is not after.config:
+            self._update_positions(before, after)
+
+    def waiting(self, mint: Mint) -> list[AgentId]:
+        """The agents with orders that wait for a price of this mint, in order of creation."""
+        return sorted(self._waiting.get(mint, ()), key=self._numbers.__getitem__)
+
+    def all_waiting(self) -> list[AgentId]:
+        """The agents with any waiting order, in order of creation."""
+        agents = {agent: None for waiting in self._waiting.values() for agent in waiting}
+        return sorted(agents, key=self._numbers.__getitem__)
+
+    def triggered(self, mint: Mint, low: Price) -> list[AgentId]:
+        """The agents one of whose exits may act at `low`, in order of creation; `update` puts them back."""
+        heap = self._triggers.get(mint)
+        if not heap or -heap[0].falling < low:
+            return []
+        hit: list[_Trigger] = []
+        taken: list[_Trigger] = []
+        while heap and -heap[0].falling >= low:
+            entry = heapq.heappop(heap)
+            taken.append(entry)
+            if self._holds(mint, entry):
+                hit.append(entry)
+        self._undo.call(partial(_push_all, heap, taken))
+        agents = {entry.agent_id: None for entry in hit}
+        return sorted(agents, key=self._numbers.__getitem__)
+
+    def rearm(self, mint: Mint, agent_id: AgentId) -> None:
+        """Put an agent's trigger back after it was met, if its position is still open."""
+        self._arm(self._agents[agent_id], mint)
+
+    def due(self, now: int) -> list[AgentId]:
+        """The agents with orders whose expiry has come, in order of creation."""
+        heap = self._deadlines
+        if not heap or heap[0].at > now:
+            return []
+        taken: list[_Deadline] = []
+        while heap and heap[0].at <= now:
+            taken.append(heapq.heappop(heap))
+        self._undo.call(partial(_push_all, heap, taken))
+        agents = {each.agent_id: None for each in taken if self._pends(each)}
+        return sorted(agents, key=self._numbers.__getitem__)
+
+    def next_deadline(self) -> int | None:
+        """When the next waiting order expires. Only between batches: what has ended is dropped for good."""
+        heap = self._deadlines
+        while heap and not self._pends(heap[0]):
+            heapq.heappop(heap)
+        return heap[0].at if heap else None
+
+    def _pends(self, deadline: _Deadline) -> bool:
+        return deadline.order_id in self._agents[deadline.agent_id].orders
+
+    def _holds(self, mint: Mint, entry: _Trigger) -> bool:
+        agent = self._agents[entry.agent_id]
+        held = agent.positions.get(mint)
+        if held is None or held.position_id != entry.position_id:
+            return False
+        return falling_trigger(held, agent.config) == -entry.falling
+
+    def _update_orders(self, before: Mapping[OrderId, Any], after: AgentState) -> None:
+        agent_id = after.agent_id
+        mints = {order.mint: None for order in after.orders.values()}
+        for order_id, order in after.orders.items():
+            if order_id not in before:
+                deadline = _Deadline(order.expires_at, self._numbers[agent_id], agent_id, order_id)
+                heapq.heappush(self._deadlines, deadline)
+                waiting = self._waiting.setdefault(order.mint, {})
+                if agent_id not in waiting:
+                    self._undo.put(waiting, agent_id, None)
+        for order_id, order in before.items():
+            if order_id not in after.orders and order.mint not in mints:
+                self._undo.drop(self._waiting.get(order.mint, {}), agent_id)
+
+    def _update_positions(self, before: AgentState | None, after: AgentState) -> None:
+        for mint, held in after.positions.items():
+            old = None if before is None else before.positions.get(mint)
+            moved = old is None or old.figures is not held.figures
+            if moved or before is None or before.config is not after.config:
+                self._arm(after, mint)
+
+    def _arm(self, agent: AgentState, mint: Mint) -> None:
+        held = agent.positions.get(mint)
+        price = None if held is None else falling_trigger(held, agent.config)
+        if held is None or price is None:
+            return
+        heap = self._triggers.setdefault(mint, [])
+        number = self._numbers[agent.agent_id]
+        heapq.heappush(heap, _Trigger(price.copy_negate(), number, agent.agent_id, held.position_id))
+        if len(heap) > self._clean_at.get(mint, _SPARE):
+            self._clean(mint, heap)
+
+    def _clean(self, mint: Mint, heap: list[_Trigger]) -> None:
+        kept = list({entry: None for entry in heap if self._holds(mint, entry)})
+        dropped = [entry for entry in heap if not self._holds(mint, entry)]
+        heap[:] = kept
+        heapq.heapify(heap)
+        self._clean_at[mint] = 2 * len(heap) + _SPARE
+        self._undo.call(partial(_push_all, heap, dropped))
+
+
+def _push_all(
+    heap: list[Any], entries: list[Any], push: Callable[[list[Any], Any], None] = heapq.heappush
+) -> None:
+    for entry in entries:
+        push(heap, entry)

@@ -1,0 +1,248 @@
+"""What one input of the tape decides: which agents it concerns, and all of their events as one entry.
+
+`decide` is a generator: it yields after each agent, so that a large fan-out can let others run, and returns
+the events, or None for prices that decide nothing. It evolves the tape as it goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import Final, assert_never
+
+from daemon.domain import agent as deciders
+from daemon.domain.agent import AgentCommand, CheckExit, FillWaiting, OrdersDue, Run
+from daemon.domain.commands import (
+    ClosePosition,
+    ConfigureAgent,
+    CreateAgent,
+    DeleteAgent,
+    Deposit,
+    DropInput,
+    HandleSignal,
+    Input,
+    ObservePrices,
+    Reading,
+    ReleaseAgent,
+    TimePassed,
+    UpdateAgent,
+)
+from daemon.domain.errors import BrokenInvariant
+from daemon.domain.events import (
+    AgentCreated,
+    AnyEvent,
+    ClockSteppedBack,
+    CommandDenied,
+    InputDropped,
+    InputRepeated,
+    MintRegistered,
+    OrderApproved,
+    PriceRefused,
+    SignalReceived,
+)
+from daemon.domain.marks import Accepted, Refused
+from daemon.domain.tape import Tape
+from daemon.domain.values import TOKEN_DECIMALS_DEFAULT, AgentId, Owner, SignalId
+
+SIGNAL_EXPIRY_MS: Final = 5 * 60 * 1000
+"""How long a signal may trade after it was appended, if it does not say."""
+
+Events = list[AnyEvent]
+Steps = Generator[None, None, None]
+
+AgentInput = ClosePosition | ConfigureAgent | DeleteAgent | Deposit | ReleaseAgent | UpdateAgent
+
+
+def decide(tape: Tape, offset: int, at: int, given: Input) -> Generator[None, None, Events | None]:
+    """Decide one input that the log stamped `at`; runs under the savepoints of `tape.undo`."""
+    entry = _Deciding(tape, offset, given)
+    yield from entry.pass_time(at)
+    yield from entry.decide()
+    if isinstance(given.command, ObservePrices) and not entry.events:
+        return None
+    return entry.events
+
+
+def drop(tape: Tape, at: int, by: Owner, key: str, reason: str) -> Events:
+    """Skip an input on which the trader has halted; its bytes are not looked at."""
+    tape.advance(at)
+    return [InputDropped(by=by, key=key, reason=reason)]
+
+
+class _Deciding:
+    """The entry of one input, under way."""
+
+    def __init__(self, tape: Tape, offset: int, given: Input) -> None:
+        self.tape = tape
+        self.offset = offset
+        self.given = given
+        self.events: Events = []
+
+    def pass_time(self, at: int) -> Steps:
+        """Fold the input's time first: what is due by then comes before the input."""
+        tape = self.tape
+        before = tape.advance(at)
+        if tape.now < before:
+            self.events.append(ClockSteppedBack(from_at=before, to_at=tape.now))
+            due = tape.index.all_waiting()
+        else:
+            due = tape.index.due(tape.now)
+        for agent_id in due:
+            self.run(agent_id, OrdersDue())
+            yield
+
+    def decide(self) -> Steps:
+        """Decide the input itself, unless it stands on the tape already."""
+        given = self.given
+        first = self.tape.seen.get(given.id)
+        if first is not None:
+            same = first.hash == given.hash
+            self.events.append(InputRepeated(input_id=given.id, first_offset=first.offset, same_body=same))
+            return
+        self.tape.remember(self.offset, given)
+        match given.command:
+            case ObservePrices(readings=readings):
+                for reading in readings:
+                    yield from self.reading(reading)
+            case HandleSignal():
+                yield from self.signal(given.command)
+            case CreateAgent():
+                self.create(given.command)
+            case ClosePosition(position_id=position_id):
+                agent_id = self.tape.positions.get(position_id)
+                if agent_id is None or self.tape.owned(agent_id, given.actor.owner) is None:
+                    self.deny("POSITION_NOT_FOUND", "open_position", position_id)
+                else:
+                    self.agent_input(agent_id, given.command)
+            case ConfigureAgent() | DeleteAgent() | Deposit() | ReleaseAgent() | UpdateAgent():
+                self.agent_input(given.command.agent_id, given.command)
+            case TimePassed() | DropInput():
+                pass  # time has passed above; a drop acts only on a halted trader, which looks ahead for it
+            case _:
+                assert_never(given.command)
+
+    def reading(self, reading: Reading) -> Steps:
+        """One reading: through the guard, then whatever it fills, then whatever it stops."""
+        tape, mint = self.tape, reading.mint
+        known = mint in tape.mints
+        verdict = tape.observe(reading)
+        if isinstance(verdict, Refused) and not verdict.said:
+            self.events.append(
+                PriceRefused(
+                    mint=mint,
+                    source=reading.source,
+                    reason=verdict.reason,
+                    price=reading.price,
+                    limit=verdict.limit,
+                    value=verdict.value,
+                )
+            )
+        if not isinstance(verdict, Accepted):
+            return
+        if reading.decimals is not None and not known:
+            self.register(MintRegistered(mint=mint, decimals=reading.decimals, source=reading.source))
+        for agent_id in tape.index.waiting(mint):
+            self.run(agent_id, FillWaiting(mint))
+            yield
+        low = reading.price if reading.low is None else reading.low
+        for agent_id in tape.index.triggered(mint, low):
+            self.run(agent_id, CheckExit(mint))
+            tape.index.rearm(mint, agent_id)
+            yield
+
+    def signal(self, command: HandleSignal) -> Steps:
+        """A signal reaches all agents of its owner, or those it names; an unknown one refuses it whole."""
+        tape, owner = self.tape, self.given.actor.owner
+        agents: Sequence[AgentId] = command.agent_ids or tape.agents_of(owner)
+        unknown = next((each for each in agents if tape.owned(each, owner) is None), None)
+        if unknown is not None:
+            self.deny("AGENT_NOT_FOUND", "agent_ids", unknown)
+            return
+        signal = self.received(command)
+        self.events.append(signal)
+        place = len(self.events)
+        approved = False
+        for agent_id in agents:
+            run = self.run(agent_id, signal)
+            approved = approved or any(isinstance(event, OrderApproved) for event in run.events)
+            yield
+        if approved and command.mint not in tape.mints:
+            registered = MintRegistered(
+                mint=command.mint, decimals=TOKEN_DECIMALS_DEFAULT, source="first order"
+            )
+            tape.evolve(registered)
+            self.events.insert(place, registered)
+
+    def received(self, command: HandleSignal) -> SignalReceived:
+        """The signal as its event holds it. Its id is the input's."""
+        expires_at = command.expires_at
+        return SignalReceived(
+            signal_id=SignalId(self.given.id),
+            owner=self.given.actor.owner,
+            mint=command.mint,
+            signal_type=command.signal_type,
+            strength=command.strength,
+            expires_at=self.tape.now + SIGNAL_EXPIRY_MS if expires_at is None else expires_at,
+            symbol=command.symbol,
+            source=command.source,
+            reason=command.reason,
+            price=command.price,
+            agent_ids=command.agent_ids,
+        )
+
+    def create(self, command: CreateAgent) -> None:
+        """A new agent. Its id is the input's."""
+        if command.mode == "live":
+            self.events.append(
+                CommandDenied(code="LIVE_UNAVAILABLE", rule="mode", limit="simulation", value="live")
+            )
+            return
+        agent_id = AgentId(self.given.id)
+        created = AgentCreated(
+            agent_id=agent_id, owner=self.given.actor.owner, name=command.name, mode=command.mode
+        )
+        self.tape.evolve(created)
+        self.events.append(created)
+        if command.config is not None:
+            self.run(agent_id, ConfigureAgent(agent_id=agent_id, config=command.config))
+
+    def agent_input(self, agent_id: AgentId, command: AgentInput) -> None:
+        """A command for one agent, which must be the actor's own."""
+        if self.tape.owned(agent_id, self.given.actor.owner) is None:
+            self.deny("AGENT_NOT_FOUND", "agent_id", agent_id)
+            return
+        run = self.run(agent_id, command)
+        if run.denied is not None:
+            self.events.append(run.denied)
+        elif run.failed:
+            self.deny("AGENT_QUARANTINED", "decision", type(command).__name__)
+
+    def deny(self, code: str, rule: str, value: str) -> None:
+        """Refuse the input as a whole."""
+        self.events.append(CommandDenied(code=code, rule=rule, value=value))
+
+    def register(self, event: MintRegistered) -> None:
+        """Fix a mint's decimals."""
+        self.tape.evolve(event)
+        self.events.append(event)
+
+    def run(self, agent_id: AgentId, command: AgentCommand) -> Run:
+        """Let one agent decide. Its trouble is its own: an exception quarantines it and touches nobody else.
+
+        MemoryError, RecursionError and OSError end the process: they would not repeat in a replay.
+        """
+        tape = self.tape
+        state = tape.agents[agent_id]
+        context = tape.context(self.given.id)
+        try:
+            run = deciders.run_command(state, command, context)
+        except (MemoryError, RecursionError, OSError, BrokenInvariant):
+            raise
+        except Exception as error:  # noqa: BLE001 - the place where an agent's trouble ends
+            name = type(error).__name__
+            if isinstance(command, CheckExit):
+                run = deciders.quarantine_exits(state, command.mint, context, name)
+            else:
+                run = deciders.quarantine(state, context, name)
+        tape.adopt(state, run.events, run.state)
+        self.events.extend(run.events)
+        return run

@@ -1,0 +1,140 @@
+"""The fold of one tape: agents, marks, ids seen, deadlines, and the trader's `now`.
+
+State = the fold of the journal (`evolve`) + input state, a fold of the tape itself (`observe`, `remember`,
+`advance`). `inputs.py` decides on it; a start folds what is stored by `fold`.
+"""
+
+from __future__ import annotations
+
+from daemon.domain.commands import Input, ObservePrices, Reading, TimePassed
+from daemon.domain.errors import BrokenInvariant, DomainError
+from daemon.domain.events import (
+    AgentCreated,
+    AgentEvent,
+    AnyAgentEvent,
+    AnyEvent,
+    InputDropped,
+    MintRegistered,
+    PositionClosed,
+    PositionOpened,
+)
+from daemon.domain.evolve import evolve, initial
+from daemon.domain.index import Index
+from daemon.domain.marks import EMPTY, MintPrices, Verdict, clock, observe
+from daemon.domain.seen import SeenIds
+from daemon.domain.state import AgentState, Context
+from daemon.domain.undo import Undo
+from daemon.domain.values import AgentId, InputId, Mint, Owner, PositionId
+
+
+class Tape:
+    """The working state of one tape. Changes can be taken back until `undo.forget`."""
+
+    def __init__(self) -> None:
+        self.undo = Undo()
+        self.now = 0
+        self.agents: dict[AgentId, AgentState] = {}
+        self.numbers: dict[AgentId, int] = {}
+        """Agents in order of creation."""
+        self.owners: dict[Owner, dict[AgentId, None]] = {}
+        self.positions: dict[PositionId, AgentId] = {}
+        self.prices: dict[Mint, MintPrices] = {}
+        self.mints: dict[Mint, int] = {}
+        """Decimals of the mints that have been registered."""
+        self.seen = SeenIds(self.undo)
+        self.index = Index(self.agents, self.numbers, self.undo)
+
+    def context(self, input_id: InputId) -> Context:
+        """What a decision on this input may look at."""
+        return Context(self.now, input_id, self.prices, self.mints)
+
+    def owned(self, agent_id: AgentId, owner: Owner) -> AgentState | None:
+        """An agent, unless it is somebody else's or deleted."""
+        agent = self.agents.get(agent_id)
+        return None if agent is None or agent.owner != owner or agent.deleted else agent
+
+    def agents_of(self, owner: Owner) -> list[AgentId]:
+        """An owner's agents in order of creation."""
+        return [each for each in self.owners.get(owner, ()) if not self.agents[each].deleted]
+
+    # --- input state -------------------------------------------------------------------------------------
+
+    def advance(self, at: int) -> int:
+        """Fold an input's time into `now`; returns `now` before."""
+        before = self.now
+        after = clock(before, at)
+        if after != before:
+            self.undo.set(self, "now", after)
+        return before
+
+    def remember(self, offset: int, given: Input) -> None:
+        """Fold an input's id. Prices without a key are not kept: their ids are random and cannot recur."""
+        if isinstance(given.command, TimePassed) or (
+            isinstance(given.command, ObservePrices) and not given.keyed
+        ):
+            return
+        self.seen.remember(given.id, offset, given.hash, self.now)
+
+    def observe(self, reading: Reading) -> Verdict:
+        """Fold one reading through the guard."""
+        mint = reading.mint
+        prices, verdict = observe(self.prices.get(mint, EMPTY), reading, self.now, self.mints.get(mint))
+        self.undo.put(self.prices, mint, prices)
+        return verdict
+
+    # --- the journal -------------------------------------------------------------------------------------
+
+    def evolve(self, event: AnyEvent) -> None:
+        """Fold one event."""
+        if isinstance(event, AgentCreated):
+            self._create(event)
+        elif isinstance(event, AgentEvent):
+            before = self.agents.get(event.agent_id)
+            if before is None:
+                raise BrokenInvariant(f"{type(event).__name__} of the unknown agent {event.agent_id}")
+            try:
+                after = evolve(before, event)
+            except DomainError as error:
+                raise BrokenInvariant(f"{type(event).__name__}: {error}") from error
+            self.adopt(before, [event], after)
+        elif isinstance(event, MintRegistered):
+            self.undo.put(self.mints, event.mint, event.decimals)
+
+    def adopt(self, before: AgentState, events: list[AnyAgentEvent], after: AgentState) -> None:
+        """Take in what one agent has decided; `after` is `before` after the events."""
+        for event in events:
+            if isinstance(event, PositionOpened):
+                self.undo.put(self.positions, event.position_id, event.agent_id)
+            elif isinstance(event, PositionClosed):
+                self.undo.drop(self.positions, event.position_id)
+        if after is not before:
+            self.undo.put(self.agents, after.agent_id, after)
+            self.index.update(before, after)
+
+    def _create(self, event: AgentCreated) -> None:
+        if event.agent_id in self.agents:
+            raise BrokenInvariant(f"agent {event.agent_id} was created twice")
+        self.undo.put(self.numbers, event.agent_id, len(self.numbers))
+        self.undo.put(self.agents, event.agent_id, initial(event))
+        self.undo.put(self.owners.setdefault(event.owner, {}), event.agent_id, None)
+
+    # --- both --------------------------------------------------------------------------------------------
+
+    def fold(self, offset: int, at: int, given: Input | None, events: tuple[AnyEvent, ...]) -> None:
+        """Fold a stored input and its entry (no events if it has none), without deciding anything.
+
+        `given` is None where the stored bytes are no input; that is right only for one that was dropped.
+        """
+        self.advance(at)
+        dropped = any(isinstance(event, InputDropped) for event in events)
+        if given is None and not dropped:
+            raise BrokenInvariant(f"tape offset {offset} cannot be read and was not dropped")
+        for event in events:
+            self.evolve(event)
+        if given is not None and not dropped and self.seen.get(given.id) is None:
+            self.remember(offset, given)
+            if isinstance(given.command, ObservePrices):
+                for reading in given.command.readings:
+                    self.observe(reading)
+        self.undo.forget()
+        self.seen.compact()

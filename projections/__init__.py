@@ -1,0 +1,1 @@
+"""What is remembered for reading: the read models' tables, row folding, queries and the writer."""

@@ -1,0 +1,1 @@
+"""How it flows: the log and its engines, intake, the stages on a signal's way, price sources and replay."""

@@ -1,0 +1,1 @@
+"""The programs on a signal's way."""

@@ -114,7 +114,7 @@ class Log(Protocol):
         """Return when the tape holds an input behind `after`, or after `seconds` (at most 1 s)."""
 
     async def wait_journal(self, tape: int, after: int, reached: int, seconds: float) -> None:
-        """Return when the journal holds a record behind `after` or has passed `reached`, or after `seconds`."""
+        """Return when the journal has a record behind `after`, or is past `reached`, or after `seconds`."""
 
     async def head(self, tape: int) -> Head:
         """The ends of tape and journal, in one snapshot."""

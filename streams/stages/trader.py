@@ -1,0 +1,293 @@
+"""The trader: the single writer of its tape's journal.
+
+It takes what waits on the tape, decides input by input against its working state, and commits the batch once:
+all entries and the tape offset reached, atomically. Nobody outside sees the state before that. If the outcome
+of a commit is unknown, the batch is taken back and the journal is read; nothing is appended again blindly.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, TypeVar
+
+import structlog
+
+from daemon import clock
+from daemon.domain.commands import Actor, DropInput, Input, TimePassed
+from daemon.domain.errors import BrokenInvariant
+from daemon.domain.events import AnyEvent
+from daemon.domain.inputs import decide, drop
+from daemon.domain.tape import Tape
+from daemon.domain.values import InputId, Owner, use_context
+from daemon.metrics import Metrics
+from daemon.records import ChainReader, TapeRecord, UnreadableRecord, decode_input, encode, seal
+from streams.log.contract import Claim, ClaimHeld, Fenced, Log, LogUnavailable, OutcomeUnknown
+from streams.stages.batch import Batch, names_drop
+from streams.stages.counting import count
+from streams.stages.deadline import Deadline
+from streams.stages.start import fold_log, fold_record
+from streams.standing import Standing
+
+READ_LIMIT: Final = 1_000
+BATCH_SECONDS: Final = 0.02
+"""How long a batch may decide before it is committed."""
+YIELD_SECONDS: Final = 0.002
+"""How long the trader may hold the event loop."""
+ENCODE_AT_ONCE: Final = 100
+"""Events encoded between two looks at the clock."""
+RETRY_SECONDS: Final = 0.2
+"""Between tries while the log cannot be reached or another holds the claim."""
+ACTOR: Final = Actor(owner=Owner("tapefold"), key="trader")
+
+_T = TypeVar("_T")
+_log = structlog.get_logger("trader")
+
+
+class LostClaim(Exception):
+    """A later claim fenced this trader; its process must claim and fold again."""
+
+
+class Trader:
+    """One tape's trader. `append` puts an input of its own on the tape and returns its offset."""
+
+    def __init__(
+        self,
+        log: Log,
+        number: int,
+        standing: Standing,
+        metrics: Metrics,
+        append: Callable[[Input], Awaitable[int]],
+    ) -> None:
+        self._log = log
+        self._number = number
+        self._standing = standing
+        self._metrics = metrics
+        self._append = append
+        self._deadline = Deadline()
+        self._tape = Tape()
+        self._claim: Claim | None = None
+        self._journal = -1
+        self._reached = -1
+        self._hash = ""
+        self._held_loop_since = 0.0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Claim, fold, and trade until `stop`; what is decided by then is committed.
+
+        Raises `LostClaim`, `BrokenChain` or `UnreadableRecord` where this process cannot go on.
+        """
+        use_context()
+        claim = await self._take_claim(stop)
+        if claim is None:
+            return
+        try:
+            while not stop.is_set():
+                records = await self._retry(stop, self._read)
+                if records:
+                    await self._trade(records, stop)
+                elif records is not None:
+                    await self._wait()
+        finally:
+            self._standing.tapes[self._number].trading = False
+            await self._log.release(claim)
+
+    async def _take_claim(self, stop: asyncio.Event) -> Claim | None:
+        said = False
+        while not stop.is_set():
+            try:
+                claim = await self._log.claim(self._number, "trader")
+            except ClaimHeld as held:
+                if not said:
+                    _log.info("standing by", tape=self._number, holder=str(held))
+                said = True
+            except (LogUnavailable, OutcomeUnknown) as error:
+                _log.warning("log unavailable", tape=self._number, error=str(error))
+            else:
+                await self._fold(claim)
+                return claim
+            await asyncio.sleep(RETRY_SECONDS)
+        return None
+
+    async def _fold(self, claim: Claim) -> None:
+        began = clock.monotonic()
+        folded = await fold_log(self._log, self._number, claim.journal, claim.reached)
+        self._claim, self._tape = claim, folded.tape
+        self._journal, self._reached, self._hash = folded.journal, folded.reached, folded.hash
+        standing = self._standing.tapes[self._number]
+        standing.reached, standing.reached_at = folded.reached, folded.tape.now
+        standing.head = max(standing.head, (await self._log.head(self._number)).tape)
+        standing.trading = True
+        _log.info(
+            "folded",
+            tape=self._number,
+            reached=folded.reached,
+            journal=folded.journal,
+            agents=len(folded.tape.agents),
+            seconds=round(clock.monotonic() - began, 3),
+        )
+
+    async def _read(self) -> Sequence[TapeRecord]:
+        return await self._log.read_tape(self._number, self._reached, READ_LIMIT)
+
+    async def _wait(self) -> None:
+        """Wait for an input, or for the next deadline and then append a reminder."""
+        deadline = self._tape.index.next_deadline()
+        seconds = self._deadline.seconds_left(deadline)
+        if seconds > 0:
+            await self._log.wait_tape(self._number, self._reached, seconds)
+            return
+        reminder = Input(id=InputId(clock.random_id()), actor=ACTOR, command=TimePassed())
+        self._deadline.appended(await self._append(reminder))
+
+    # --- deciding ----------------------------------------------------------------------------------------
+
+    async def _trade(self, records: Sequence[TapeRecord], stop: asyncio.Event) -> None:
+        """Decide as many of these inputs as fit a batch, and commit them."""
+        self._held_loop_since = began = clock.monotonic()
+        batch = Batch(self._reached, self._hash)
+        halted: tuple[TapeRecord, Exception] | None = None
+        for record in records:
+            savepoint = self._tape.undo.savepoint()
+            try:
+                await self._decide(record, batch)
+            except (UnreadableRecord, BrokenInvariant) as error:
+                self._tape.undo.rollback(savepoint)
+                halted = record, error
+                break
+            if clock.monotonic() - began > BATCH_SECONDS:
+                break
+        if batch.reached > self._reached and not await self._commit(batch, stop):
+            return
+        if halted is not None:
+            await self._halt(*halted, stop)
+
+    async def _decide(self, record: TapeRecord, batch: Batch) -> None:
+        given = decode_input(record)
+        steps = decide(self._tape, record.offset, record.at, given)
+        events: list[AnyEvent] | None
+        while True:
+            try:
+                next(steps)
+            except StopIteration as done:
+                events = done.value
+                break
+            await self._let_others_run()
+        if events is not None:
+            await self._seal(record, events, batch)
+        self._deadline.read(record.offset, record.at)
+        batch.reached, batch.at = record.offset, record.at
+        await self._let_others_run()
+
+    async def _seal(self, record: TapeRecord, events: list[AnyEvent], batch: Batch) -> None:
+        encoded = []
+        for number, event in enumerate(events):
+            encoded.append(encode(event))
+            if number % ENCODE_AT_ONCE == 0:
+                await self._let_others_run()
+        sealed = seal(batch.hash, record.offset, self._tape.now, encoded)
+        batch.hash = sealed.hash
+        batch.entries.append(sealed)
+        batch.events.extend(events)
+
+    async def _let_others_run(self) -> None:
+        if clock.monotonic() - self._held_loop_since > YIELD_SECONDS:
+            await asyncio.sleep(0)
+            self._held_loop_since = clock.monotonic()
+
+    # --- committing --------------------------------------------------------------------------------------
+
+    async def _commit(self, batch: Batch, stop: asyncio.Event) -> bool:
+        """Commit a batch; False if it had to be taken back and the journal was read instead."""
+        claim = self._held()
+        began = clock.monotonic()
+
+        async def send() -> int:
+            return await self._log.commit(claim, self._journal, batch.reached, batch.entries)
+
+        try:
+            journal = await self._retry(stop, send)
+        except (OutcomeUnknown, Fenced) as error:
+            _log.warning("commit in doubt", tape=self._number, error=str(error))
+            journal = None
+        if journal is None:
+            self._tape.undo.rollback()
+            await self._retry(stop, self._catch_up)
+            return False
+        self._metrics.commit_seconds.observe(clock.monotonic() - began)
+        count(self._metrics, batch.events)
+        self._journal, self._reached, self._hash = journal, batch.reached, batch.hash
+        self._tape.undo.forget()
+        self._tape.seen.compact()
+        standing = self._standing.tapes[self._number]
+        standing.reached, standing.reached_at = batch.reached, batch.at
+        if batch.reached > standing.head:  # appended by another process
+            standing.head, standing.head_at = batch.reached, batch.at
+        return True
+
+    async def _catch_up(self) -> None:
+        """Read back what the journal holds behind what was last known of it, and fold it."""
+        claim = self._held()
+        head = await self._log.head(self._number)
+        if head.epoch != claim.epoch:
+            raise LostClaim(f"tape {self._number}: a later claim holds epoch {head.epoch}")
+        chain = ChainReader(self._hash, self._reached)
+        entries: dict[int, tuple[AnyEvent, ...]] = {}
+        records: list[TapeRecord] = []
+        journal, reached = self._journal, self._reached
+        while journal < head.journal:
+            page = await self._log.read_journal(self._number, journal, READ_LIMIT)
+            entries.update((entry.tape_offset, entry.events) for entry in chain.read(page.records))
+            journal = page.records[-1].offset
+        while reached < head.reached:
+            limit = min(READ_LIMIT, head.reached - reached)
+            records.extend(await self._log.read_tape(self._number, reached, limit))
+            reached = records[-1].offset
+        for record in records:  # all is read: from here on nothing can fail half-way
+            fold_record(self._tape, record, entries.get(record.offset, ()))
+        self._journal, self._reached, self._hash = journal, reached, chain.hash
+
+    def _held(self) -> Claim:
+        if self._claim is None:
+            raise LostClaim(f"tape {self._number} is not claimed")
+        return self._claim
+
+    # --- halting -----------------------------------------------------------------------------------------
+
+    async def _halt(self, record: TapeRecord, error: Exception, stop: asyncio.Event) -> None:
+        """Stay at an input that nobody can decide until a `DropInput` names it, and look for nothing else."""
+        _log.error("halted", tape=self._number, offset=record.offset, error=str(error))
+        self._standing.halt("trader", self._number, record.offset, str(error))
+        after = record.offset
+        while not stop.is_set():
+            for later in await self._log.read_tape(self._number, after, READ_LIMIT):
+                after = later.offset
+                found = names_drop(later, record.offset)
+                if found is not None:
+                    await self._drop(record, found, stop)
+                    return
+            await self._log.wait_tape(self._number, after, 1.0)
+
+    async def _drop(self, record: TapeRecord, found: Input, stop: asyncio.Event) -> None:
+        reason = found.command.reason if isinstance(found.command, DropInput) else ""
+        batch = Batch(record.offset, self._hash)
+        events = drop(self._tape, record.at, found.actor.owner, found.actor.key, reason)
+        await self._seal(record, events, batch)
+        batch.at = record.at
+        await self._commit(batch, stop)
+        if self._reached >= record.offset:  # else it is still in doubt, and the input is met again
+            self._standing.resume("trader", self._number)
+            _log.warning("dropped", tape=self._number, offset=record.offset, reason=reason)
+
+    async def _retry(self, stop: asyncio.Event | None, call: Callable[[], Awaitable[_T]]) -> _T | None:
+        """Call until the log can be reached; None when told to stop. Nothing is stored by a failed call."""
+        said = False
+        while stop is None or not stop.is_set():
+            try:
+                return await call()
+            except LogUnavailable as error:
+                if not said:
+                    _log.warning("log unavailable", tape=self._number, error=str(error))
+                said = True
+                await asyncio.sleep(RETRY_SECONDS)
+        return None

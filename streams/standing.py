@@ -31,8 +31,8 @@ class TapeStanding:
     reached: int = -1
     reached_at: int = 0
     """The time of the newest input that is decided."""
-    projected: int = -1
     projected_at: int = 0
+    """The time of the newest input that was decided when the read models were last caught up."""
     trading: bool = False
     """Whether a trader of this process holds the tape and has folded it."""
 

@@ -32,6 +32,7 @@ from daemon.domain.events import (
     OrderApproved,
     OrderCanceled,
     OrderRejected,
+    SignalDenied,
     SignalReceived,
 )
 from daemon.domain.evolve import evolve, fold, initial
@@ -174,9 +175,14 @@ def quarantine_exits(state: AgentState, mint: Mint, context: Context, error: str
 
 def _enter(run: Run, signal: SignalReceived, context: Context) -> None:
     answer = trading.propose_entry(run.state, signal, context)
-    run.emit(answer)
-    if isinstance(answer, OrderApproved):
-        _fill_now(run, answer, context)
+    if isinstance(answer, SignalDenied):
+        run.emit(answer)
+        return
+    run.emit(answer.order)
+    mark = context.mark(signal.mint)
+    if answer.execution is not None and mark is not None:
+        order = run.state.orders[answer.order.order_id]
+        run.emit(*trading.settle(run.state, order, mark, answer.execution, mark.price, context))
 
 
 def _fill_now(run: Run, order: OrderApproved, context: Context, reference: Price | None = None) -> None:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from daemon.domain import fills, ids
 from daemon.domain.errors import DomainError
 from daemon.domain.events import (
@@ -35,9 +37,14 @@ from daemon.domain.values import QUANTITY_MAX, SOL, Mint, Price
 Trade = OrderFilled | PositionOpened | PositionIncreased | PositionReduced | PositionClosed
 
 
-def propose_entry(
-    state: AgentState, signal: SignalReceived, context: Context
-) -> SignalDenied | OrderApproved:
+class Approval(NamedTuple):
+    """An entry that passed every rule, and what it gets if it fills at once."""
+
+    order: OrderApproved
+    execution: Execution | None
+
+
+def propose_entry(state: AgentState, signal: SignalReceived, context: Context) -> SignalDenied | Approval:
     """Size a signal for one agent and ask every rule."""
     config = state.config
     mark = context.mark(signal.mint)
@@ -56,7 +63,7 @@ def propose_entry(
     if denial is not None:
         return _denied(state, signal, denial, mark)
     expiry = context.now + config.market.order_expiry_seconds * 1000
-    return OrderApproved(
+    order = OrderApproved(
         agent_id=state.agent_id,
         order_id=ids.order_id(signal.signal_id, state.agent_id, "entry", 0),
         mint=signal.mint,
@@ -73,6 +80,7 @@ def propose_entry(
         price=None if mark is None else mark.price,
         price_at=None if mark is None else mark.at,
     )
+    return Approval(order, proposal.execution if isinstance(proposal.execution, Execution) else None)
 
 
 def approve_exit(
@@ -115,17 +123,7 @@ def fill(
 ) -> list[Trade] | OrderRejected:
     """Fill an order at a fresh reading: the fill and what it does to the position."""
     at_price = mark.price if reference is None else reference
-    model = state.config.fill_model
-    if order.side == "buy":
-        got = fills.buy(order.quantity, at_price, order.decimals, model, mark.liquidity)
-        got = _within_balance(state, order.mint, got)
-    else:
-        position = state.positions.get(order.mint)
-        if position is None:
-            raise DomainError(f"order {order.order_id} sells a position that is not open")
-        held = min(order.quantity, position.figures.quantity)
-        got = fills.sell(held, at_price, order.decimals, model, mark.liquidity)
-        got = _within_balance(state, SOL, got)
+    got = execute(state, order, mark, at_price)
     if isinstance(got, Refusal):
         return OrderRejected(
             agent_id=state.agent_id,
@@ -134,6 +132,27 @@ def fill(
             limit=got.limit,
             value=got.value,
         )
+    return settle(state, order, mark, got, at_price, context)
+
+
+def execute(state: AgentState, order: Order, mark: Mark, at_price: Price) -> Execution | Refusal:
+    """What the simulated venue gives for an order."""
+    model = state.config.fill_model
+    if order.side == "buy":
+        got = fills.buy(order.quantity, at_price, order.decimals, model, mark.liquidity)
+        return _within_balance(state, order.mint, got)
+    position = state.positions.get(order.mint)
+    if position is None:
+        raise DomainError(f"order {order.order_id} sells a position that is not open")
+    held = min(order.quantity, position.figures.quantity)
+    got = fills.sell(held, at_price, order.decimals, model, mark.liquidity)
+    return _within_balance(state, SOL, got)
+
+
+def settle(
+    state: AgentState, order: Order, mark: Mark, got: Execution, at_price: Price, context: Context
+) -> list[Trade]:
+    """Book an execution: the fill with its ledger entries, and what it does to the position."""
     filled = _filled(state, order, mark, got, at_price)
     change = _bought(state, filled, context) if order.side == "buy" else _sold(state, filled, order)
     return [filled, change]

@@ -33,6 +33,8 @@ BPS: Final = 10_000
 PRICE_MIN: Final = Decimal("1e-18")
 PRICE_MAX: Final = Decimal("1e18")
 PRICE_DIGITS: Final = 38
+EXPONENT_MAX: Final = 60
+"""Largest power of ten of any number from outside, either way."""
 
 CONTEXT: Final = decimal.Context(
     prec=38,
@@ -80,7 +82,10 @@ def parse_price(text: str) -> Price:
 
 
 def parse_decimal(text: str) -> Decimal:
-    """A finite decimal of at most 38 digits, without trailing zeros; raises `ValueError` otherwise."""
+    """A finite decimal of at most 38 digits, without trailing zeros; raises `ValueError` otherwise.
+
+    Its size is limited too: a few characters such as 1e-999999 must not become a megabyte in plain notation.
+    """
     if len(text) > 80:  # noqa: PLR2004 - longer than any number with 38 digits between 1e-18 and 1e18
         raise ValueError("is too long for a number")
     try:
@@ -92,6 +97,8 @@ def parse_decimal(text: str) -> Decimal:
     digits = value.as_tuple().digits
     if len(digits) > PRICE_DIGITS:
         raise ValueError("has more than 38 digits")
+    if value and abs(value.adjusted()) > EXPONENT_MAX:
+        raise ValueError("is out of range")
     return value.normalize(_ROUNDING)
 
 
@@ -110,11 +117,11 @@ def plain(value: Decimal) -> str:
 def to_units(amount: Decimal, decimals: int) -> int:
     """Whole tokens to base units; raises `ValueError` where it does not come out even or is out of range."""
     scaled = amount.scaleb(decimals, _ROUNDING)
+    if not 0 <= scaled <= QUANTITY_MAX:  # before it becomes an integer, which may be huge
+        raise ValueError("must be from 0 to 2^64-1 base units")
     units = int(scaled)
     if scaled != units:
         raise ValueError(f"has more than {decimals} decimal places")
-    if not 0 <= units <= QUANTITY_MAX:
-        raise ValueError("must be from 0 to 2^64-1 base units")
     return units
 
 

@@ -22,6 +22,7 @@ from daemon.domain.tape import Tape
 from daemon.domain.values import InputId, Owner, use_context
 from daemon.metrics import Metrics
 from daemon.records import ChainReader, TapeRecord, UnreadableRecord, decode_input, encode, seal
+from streams.intake import IntakeUnavailable
 from streams.log.contract import Claim, ClaimHeld, Fenced, Log, LogUnavailable, OutcomeUnknown
 from streams.stages.batch import Batch, names_drop
 from streams.stages.counting import count
@@ -86,8 +87,8 @@ class Trader:
                 records = await self._retry(stop, self._read)
                 if records:
                     await self._trade(records, stop)
-                elif records is not None:
-                    await self._wait()
+                # Returns at once if the tape has grown: an idle trader asks the database once a second.
+                await self._retry(stop, self._wait)
         finally:
             self._standing.tapes[self._number].trading = False
             await self._log.release(claim)
@@ -138,7 +139,10 @@ class Trader:
             await self._log.wait_tape(self._number, self._reached, seconds)
             return
         reminder = Input(id=InputId(clock.random_id()), actor=ACTOR, command=TimePassed())
-        self._deadline.appended(await self._append(reminder))
+        try:
+            self._deadline.appended(await self._append(reminder))
+        except IntakeUnavailable as error:
+            raise LogUnavailable(str(error)) from error
 
     # --- deciding ----------------------------------------------------------------------------------------
 

@@ -1,0 +1,284 @@
+"""Start order, signals, drain within a limit, stop order.
+
+Start: home and its lock → port → database → migrations → read models → stages → API → feeds.
+Stop (SIGTERM, SIGINT): no new requests → what was taken is appended, decided and projected → stages → log →
+database. A second signal, or a limit that has passed, cuts the drain short and loses nothing: all that was
+acknowledged is durable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import structlog
+from aiohttp import web
+
+from api.identity import keys
+from daemon import clock
+from daemon.settings import Settings
+from ops.errors import StartError, refusal
+from ops.home import Home, default_home, write_private
+from ops.postgres import EmbeddedPostgres, PostgresGone, find_binaries
+from ops.wiring import Daemon, Installation, build_daemon, open_installation
+from projections import rebuild, schema
+from streams.sources.files import FileFeed
+from streams.sources.rows import FeedError
+from streams.stages.trader import LostClaim, Trader
+
+ADMIN_KEY_NAME: Final = "admin.key"
+BACKLOG: Final = 512
+STAGE_SECONDS_MAX: Final = 2.0
+"""How long a stage may take to end once it is told to."""
+_log = structlog.get_logger("lifecycle")
+
+
+class Feed(NamedTuple):
+    """A price file to replay."""
+
+    path: Path
+    speed: float
+
+
+async def run_daemon(settings: Settings, feeds: Sequence[Feed]) -> int:
+    """Run `tapefold up`; returns the exit code. Raises `StartError` where it cannot start."""
+    stop = _Stop()
+    async with AsyncExitStack() as stack:
+        home = Home.open(settings.home or default_home())
+        stack.enter_context(home.lock())
+        listener = stack.enter_context(_listen(settings.host, settings.port))
+        postgres, dsn = await _database(settings, home, stack)
+        installation = await open_installation(dsn, stack)
+        daemon = build_daemon(installation)
+        files = [_feed(daemon, each) for each in feeds]
+        await _admin_key(installation, home)
+        side: list[asyncio.Task[None]] = []
+        if postgres is not None:
+            side.append(asyncio.create_task(postgres.watch(), name="postgres"))
+        try:
+            return await _run(daemon, settings, stop, listener, files, side)
+        finally:
+            for task in side:
+                task.cancel()
+            await asyncio.gather(*side, return_exceptions=True)
+
+
+async def _database(
+    settings: Settings, home: Home, stack: AsyncExitStack
+) -> tuple[EmbeddedPostgres | None, str]:
+    if settings.database_url is not None:
+        return None, settings.database_url
+    postgres = EmbeddedPostgres(
+        home,
+        find_binaries(settings.postgres_bin),
+        restarts_per_minute=settings.postgres_restarts_per_minute,
+    )
+    stack.push_async_callback(postgres.stop)
+    await postgres.start()
+    return postgres, postgres.dsn
+
+
+async def _read_models(daemon: Daemon) -> None:
+    """Make the read models; another shape than this version's is folded anew, unready until done."""
+    log, database = daemon.installation.log, daemon.installation.database
+    async with database.pool.acquire() as connection:
+        is_new = await schema.prepare(connection)
+    head = await log.head(0)
+    if not is_new or head.journal < 0:
+        return
+    _log.info("rebuilding the read models", journal=head.journal)
+    daemon.status.rebuilding = True
+    result = await rebuild.rebuild(log, database)
+    daemon.status.rebuilding = False
+    _log.info("rebuilt", events=result.events, seconds=round(result.seconds, 1))
+
+
+async def _admin_key(installation: Installation, home: Home) -> None:
+    """A first key for whoever starts an empty installation: printed once, stored for this user alone."""
+    pool = installation.database.pool
+    if await keys.has_any(pool):
+        return
+    made = await keys.create(pool, name="first admin key", scopes=["admin"])
+    path = home.path / ADMIN_KEY_NAME
+    try:
+        write_private(path, made.text + "\n")
+    except OSError as error:
+        raise refusal("write to the home", path, error) from error
+    sys.stdout.write(f"admin key (shown once, kept in {path}): {made.text}\n")
+    sys.stdout.flush()
+
+
+def _feed(daemon: Daemon, feed: Feed) -> FileFeed:
+    try:
+        return FileFeed.open(feed.path, daemon.intake, feed.speed)
+    except FeedError as error:
+        raise StartError(f"--feed: {error}") from error
+
+
+# --- running ---------------------------------------------------------------------------------------------
+
+
+async def _run(
+    daemon: Daemon,
+    settings: Settings,
+    stop: _Stop,
+    listener: socket.socket,
+    feeds: Sequence[FileFeed],
+    side: list[asyncio.Task[None]],
+) -> int:
+    """Serve from the start, unready; then bring up the stages, and run until told to stop."""
+    ended = asyncio.Event()
+    stages: list[asyncio.Task[None]] = []
+    runner = web.AppRunner(daemon.app, access_log=None, shutdown_timeout=settings.drain_seconds / 2)
+    try:
+        async with _serving(runner, listener):
+            await _read_models(daemon)
+            side.append(asyncio.create_task(daemon.status.watch(), name="status"))
+            stages.extend(asyncio.create_task(_trade(each, ended), name="trader") for each in daemon.traders)
+            stages.extend(
+                asyncio.create_task(each.run(ended), name="projector") for each in daemon.projectors
+            )
+            if await _ready(daemon, [*stages, *side], stop):
+                _say_listening(listener)
+                side.extend(asyncio.create_task(_replay(each, stop.asked), name="feed") for each in feeds)
+            watched = [*stages, *(task for task in side if task.get_name() != "feed")]
+            code = await _until_stopped(watched, stop)
+            daemon.status.stopping = True
+        await _drain(daemon, stages, stop, settings.drain_seconds)
+    finally:
+        ended.set()
+        await _end(stages)
+    return code
+
+
+def _say_listening(listener: socket.socket) -> None:
+    host, port = listener.getsockname()[:2]
+    sys.stdout.write(f"listening on http://{f'[{host}]' if ':' in host else host}:{port}\n")
+    sys.stdout.flush()
+    _log.info("listening", host=host, port=port)
+
+
+async def _trade(trader: Trader, ended: asyncio.Event) -> None:
+    while not ended.is_set():
+        try:
+            await trader.run(ended)
+        except LostClaim as error:
+            _log.warning("lost the claim", error=str(error))
+
+
+async def _replay(feed: FileFeed, stop: asyncio.Event) -> None:
+    try:
+        await feed.run(stop)
+    except FeedError as error:
+        _log.error("feed stopped", error=str(error))
+
+
+async def _ready(daemon: Daemon, watched: Sequence[asyncio.Task[None]], stop: _Stop) -> bool:
+    """Wait until every trader has folded and the read models have caught up."""
+    while not stop.asked.is_set() and not any(task.done() for task in watched):
+        health = daemon.status.tapes()
+        if not daemon.status.unready() and all(each.projected >= each.reached for each in health):
+            return True
+        if daemon.standing.halted:
+            return True  # serving says what stands still
+        await asyncio.sleep(0.01)
+    return False
+
+
+async def _until_stopped(watched: Sequence[asyncio.Task[None]], stop: _Stop) -> int:
+    """Wait for a signal; a part that ends by itself is an error, and the process with it."""
+    asked = asyncio.create_task(stop.asked.wait())
+    try:
+        await asyncio.wait([*watched, asked], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        asked.cancel()
+    ended = [task for task in watched if task.done()]
+    for task in ended:
+        error = task.exception()
+        _log.error(
+            "a part of the daemon ended",
+            part=task.get_name(),
+            error="" if error is None else f"{type(error).__name__}: {error}",
+            exc_info=None if error is None or isinstance(error, PostgresGone) else error,
+        )
+    return 1 if ended else 0
+
+
+async def _drain(daemon: Daemon, stages: Sequence[asyncio.Task[None]], stop: _Stop, seconds: float) -> None:
+    """Let what was taken be appended, decided and projected."""
+    until = clock.monotonic() + seconds
+    closing = asyncio.create_task(daemon.intake.close())
+
+    def is_done() -> bool:
+        return closing.done() and all(
+            each.reached >= each.head and each.projected >= each.reached for each in daemon.status.tapes()
+        )
+
+    while not is_done() and clock.monotonic() < until and not stop.again.is_set():
+        if any(task.done() for task in stages) or daemon.standing.halted:
+            break
+        await asyncio.sleep(0.01)
+    closing.cancel()
+    _log.info("drained" if is_done() else "drain cut short: what is acknowledged is durable")
+
+
+async def _end(stages: Sequence[asyncio.Task[None]]) -> None:
+    """The stages have been told to end; one that does not is cut off."""
+    if stages:
+        _, pending = await asyncio.wait(stages, timeout=STAGE_SECONDS_MAX)
+        for task in pending:
+            task.cancel()
+    await asyncio.gather(*stages, return_exceptions=True)
+
+
+@asynccontextmanager
+async def _serving(runner: web.AppRunner, listener: socket.socket) -> AsyncIterator[None]:
+    """Answer requests; on leaving, those under way are answered and no others taken."""
+    await runner.setup()
+    try:
+        await web.SockSite(runner, listener, backlog=BACKLOG).start()
+        yield
+    finally:
+        await runner.cleanup()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Take the port before anything is started: one in use costs nothing but a line."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except socket.gaierror as error:
+        raise StartError(f"cannot listen on {host}: {error.strerror}; give an address with --host") from error
+    listener = socket.socket(family, kind, protocol)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise StartError(
+            f"cannot listen on {host}:{port}: {error.strerror}; give another port with --port"
+        ) from error
+    return listener
+
+
+class _Stop:
+    """SIGTERM and SIGINT: the first asks for a stop, the second cuts the drain short."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.again = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._signal, number)
+
+    def _signal(self, number: int) -> None:
+        _log.info("stopping", signal=signal.Signals(number).name)
+        (self.again if self.asked.is_set() else self.asked).set()

@@ -60,20 +60,8 @@ class LiveStatus:
         found = []
         for number, each in enumerate(self._standing.tapes):
             projected = self._progress.projected(number)
-            trader_ms = each.head_at - each.reached_at if each.head > each.reached else 0
-            if projected >= each.reached:
-                each.projected_at = each.reached_at  # caught up: the lag is measured from here
-            projection_ms = each.reached_at - each.projected_at
-            found.append(
-                TapeHealth(
-                    number,
-                    each.head,
-                    each.reached,
-                    projected,
-                    max(0, trader_ms) / 1000,
-                    max(0, projection_ms) / 1000,
-                )
-            )
+            waits, unprojected = each.appended.age(each.reached), each.decided.age(projected)
+            found.append(TapeHealth(number, each.head, each.reached, projected, waits, unprojected))
         return found
 
     def tape_of(self, owner: str) -> int:

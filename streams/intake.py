@@ -114,7 +114,7 @@ class Intake:
         behind = standing.head - standing.reached
         if behind > BEHIND_INPUTS_MAX:
             raise Overloaded(f"the trader is {behind} inputs behind", 5)
-        if behind > 0 and standing.head_at - standing.reached_at > BEHIND_SECONDS_MAX * 1000:
+        if standing.appended.age(standing.reached) > BEHIND_SECONDS_MAX:
             raise Overloaded(f"the trader is more than {BEHIND_SECONDS_MAX} s behind", 5)
 
     async def _flush(self, tape: int) -> None:
@@ -126,9 +126,7 @@ class Intake:
                 except Exception as error:  # noqa: BLE001 - every waiter is told, whatever it was
                     _refuse(batch, error)
                     continue
-                standing = self._standing.tapes[tape]
-                standing.head = max(standing.head, appended.first + len(batch) - 1)
-                standing.head_at = max(standing.head_at, appended.at)
+                self._standing.tapes[tape].grow(appended.first + len(batch) - 1)
                 for place, each in enumerate(batch):
                     if not each.done.done():
                         each.done.set_result(appended.first + place)

@@ -6,10 +6,15 @@ The stages write here, intake reads it to refuse work when the trader is behind,
 from __future__ import annotations
 
 import zlib
+from collections import deque
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from daemon import clock
 from daemon.domain.values import Owner
+
+STRETCHES_MAX: Final = 10_000
+"""Beyond that the age of a backlog is told too small."""
 
 
 class Halted(NamedTuple):
@@ -21,20 +26,47 @@ class Halted(NamedTuple):
     error: str
 
 
+class Backlog:
+    """When each stretch of offsets was added, to tell the age of the oldest that has not been passed."""
+
+    def __init__(self) -> None:
+        self._added: deque[tuple[int, float]] = deque(maxlen=STRETCHES_MAX)
+
+    def add(self, last: int) -> None:
+        """Offsets up to `last` are there from now on."""
+        self._added.append((last, clock.monotonic()))
+
+    def age(self, passed: int) -> float:
+        """Seconds since the oldest stretch with an offset behind `passed` was added; 0 if there is none."""
+        while self._added and self._added[0][0] <= passed:
+            self._added.popleft()
+        return clock.monotonic() - self._added[0][1] if self._added else 0.0
+
+
 @dataclass
 class TapeStanding:
-    """One tape: offsets of the last one (−1: none) and the times (ms, the log's clock) that go with them."""
+    """One tape: offsets of the last one (−1: none)."""
 
     head: int = -1
-    head_at: int = 0
-    """When the newest input was appended."""
     reached: int = -1
-    reached_at: int = 0
-    """The time of the newest input that is decided."""
-    projected_at: int = 0
-    """The time of the newest input that was decided when the read models were last caught up."""
     trading: bool = False
     """Whether a trader of this process holds the tape and has folded it."""
+    appended: Backlog = field(default_factory=Backlog)
+    """Of the inputs that wait for the trader."""
+    decided: Backlog = field(default_factory=Backlog)
+    """Of the decided inputs that wait for the projector."""
+
+    def grow(self, head: int) -> None:
+        """Note that the tape holds inputs up to `head`."""
+        if head > self.head:
+            self.head = head
+            self.appended.add(head)
+
+    def reach(self, reached: int) -> None:
+        """Note that the inputs up to `reached` are decided."""
+        self.reached = reached
+        self.decided.add(reached)
+        self.grow(reached)  # appended by another process
 
 
 @dataclass

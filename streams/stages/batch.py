@@ -13,7 +13,6 @@ class Batch:
     def __init__(self, reached: int, chain: str) -> None:
         self.reached = reached
         self.hash = chain
-        self.at = 0
         self.entries: list[Sealed] = []
         self.events: list[AnyEvent] = []
 

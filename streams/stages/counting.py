@@ -1,8 +1,10 @@
-"""Counts what entries hold: the one place that turns events into metrics."""
+"""Counts what entries hold, and says what an operator must know: the one place that does."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+
+import structlog
 
 from daemon.domain.events import (
     AgentQuarantined,
@@ -19,6 +21,8 @@ from daemon.domain.events import (
     SignalDenied,
 )
 from daemon.metrics import Metrics
+
+_log = structlog.get_logger("trader")
 
 
 def count(metrics: Metrics, events: Iterable[AnyEvent]) -> None:
@@ -43,9 +47,12 @@ def count(metrics: Metrics, events: Iterable[AnyEvent]) -> None:
                 metrics.prices_refused.labels(event.reason).inc()
             case AgentQuarantined():
                 metrics.quarantines.labels("agent").inc()
+                _log.error("agent quarantined", agent=event.agent_id, input=event.input_id, error=event.error)
             case ExitsQuarantined():
                 metrics.quarantines.labels("exits").inc()
+                _log.error("exits quarantined", position=event.position_id, error=event.error)
             case ClockSteppedBack():
                 metrics.clock_steps.inc()
+                _log.error("the log's clock stepped back", from_at=event.from_at, to_at=event.to_at)
             case _:
                 pass

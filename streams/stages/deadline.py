@@ -18,7 +18,8 @@ class Deadline:
     """Estimates the log's clock from the last time that was read from it."""
 
     def __init__(self) -> None:
-        self._at = 0
+        self._at: int | None = None
+        """None until something was read: then nobody knows the log's time, and a reminder asks for it."""
         self._read = clock.monotonic()
         self._appended: int | None = None
         """Tape offset of the reminder under way."""
@@ -37,6 +38,8 @@ class Deadline:
         if deadline is None or self._appended is not None:
             return 1.0
         now = clock.monotonic()
+        if self._at is None:
+            return 0.0
         left = (deadline - self._at) / 1000 - (now - self._read)
         return min(1.0, max(left, self._not_before - now, 0.0))
 

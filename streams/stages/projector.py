@@ -28,6 +28,8 @@ _PASSING: Final = (
     # What another try may find mended: the connection, the server, its space or memory, a lock.
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    # What a connection says that was cut between two statements.
+    asyncpg.InternalClientError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.TransactionRollbackError,

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from daemon.domain.events import AnyEvent
 from daemon.domain.tape import Tape
 from daemon.records import ChainReader, Entry, TapeRecord, UnreadableRecord, decode_input
-from streams.log.contract import Log
+from streams.log.contract import Head, Log
 
 PAGE: Final = 1_000
 _PAUSE_EVERY: Final = 50
@@ -22,6 +22,14 @@ class Folded(NamedTuple):
     tape: Tape
     reached: int
     journal: int
+    hash: str
+
+
+class LogEnd(NamedTuple):
+    """Where a reader stands: the last record of the journal, the tape offset reached, that record's hash."""
+
+    journal: int
+    reached: int
     hash: str
 
 
@@ -43,6 +51,24 @@ async def fold_log(log: Log, number: int, journal: int, reached: int) -> Folded:
     async for _ in entries:
         pass  # the rest of the chain is walked even if it holds nothing for us
     return Folded(tape, reached, journal, chain.hash)
+
+
+async def read_back(
+    log: Log, number: int, begin: LogEnd, head: Head
+) -> tuple[list[TapeRecord], dict[int, tuple[AnyEvent, ...]], LogEnd]:
+    """What was committed behind `begin`: inputs, the events of those that have an entry, and the new end."""
+    chain = ChainReader(begin.hash, begin.reached)
+    entries: dict[int, tuple[AnyEvent, ...]] = {}
+    records: list[TapeRecord] = []
+    journal, reached = begin.journal, begin.reached
+    while journal < head.journal:
+        page = await log.read_journal(number, journal, PAGE)
+        entries.update((entry.tape_offset, entry.events) for entry in chain.read(page.records))
+        journal = page.records[-1].offset
+    while reached < head.reached:
+        records.extend(await log.read_tape(number, reached, min(PAGE, head.reached - reached)))
+        reached = records[-1].offset
+    return records, entries, LogEnd(journal, reached, chain.hash)
 
 
 def fold_record(tape: Tape, record: TapeRecord, events: tuple[AnyEvent, ...]) -> None:

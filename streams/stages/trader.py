@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, TypeVar
+from typing import Final
 
 import structlog
 
@@ -21,13 +21,14 @@ from daemon.domain.inputs import decide, drop
 from daemon.domain.tape import Tape
 from daemon.domain.values import InputId, Owner, use_context
 from daemon.metrics import Metrics
-from daemon.records import ChainReader, TapeRecord, UnreadableRecord, decode_input, encode, seal
+from daemon.records import TapeRecord, UnreadableRecord, decode_input, encode, seal
 from streams.intake import IntakeUnavailable
 from streams.log.contract import Claim, ClaimHeld, Fenced, Log, LogUnavailable, OutcomeUnknown
 from streams.stages.batch import Batch, names_drop
 from streams.stages.counting import count
 from streams.stages.deadline import Deadline
-from streams.stages.start import fold_log, fold_record
+from streams.stages.retrying import RETRY_SECONDS, retry
+from streams.stages.start import LogEnd, fold_log, fold_record, read_back
 from streams.standing import Standing
 
 READ_LIMIT: Final = 1_000
@@ -37,11 +38,8 @@ YIELD_SECONDS: Final = 0.002
 """How long the trader may hold the event loop."""
 ENCODE_AT_ONCE: Final = 100
 """Events encoded between two looks at the clock."""
-RETRY_SECONDS: Final = 0.2
-"""Between tries while the log cannot be reached or another holds the claim."""
 ACTOR: Final = Actor(owner=Owner("tapefold"), key="trader")
 
-_T = TypeVar("_T")
 _log = structlog.get_logger("trader")
 
 
@@ -72,6 +70,7 @@ class Trader:
         self._reached = -1
         self._hash = ""
         self._held_loop_since = 0.0
+        self._stopped: asyncio.Future[bool]
 
     async def run(self, stop: asyncio.Event) -> None:
         """Claim, fold, and trade until `stop`; what is decided by then is committed.
@@ -79,16 +78,23 @@ class Trader:
         Raises `LostClaim`, `BrokenChain` or `UnreadableRecord` where this process cannot go on.
         """
         use_context()
+        self._stopped = asyncio.ensure_future(stop.wait())
+        try:
+            await self._run(stop)
+        finally:
+            self._stopped.cancel()
+
+    async def _run(self, stop: asyncio.Event) -> None:
         claim = await self._take_claim(stop)
         if claim is None:
             return
         try:
             while not stop.is_set():
-                records = await self._retry(stop, self._read)
+                records = await retry(self._number, stop, self._read)
                 if records:
                     await self._trade(records, stop)
                 # Returns at once if the tape has grown: an idle trader asks the database once a second.
-                await self._retry(stop, self._wait)
+                await retry(self._number, stop, self._wait)
         finally:
             self._standing.tapes[self._number].trading = False
             await self._log.release(claim)
@@ -116,8 +122,8 @@ class Trader:
         self._claim, self._tape = claim, folded.tape
         self._journal, self._reached, self._hash = folded.journal, folded.reached, folded.hash
         standing = self._standing.tapes[self._number]
-        standing.reached, standing.reached_at = folded.reached, folded.tape.now
-        standing.head = max(standing.head, (await self._log.head(self._number)).tape)
+        standing.reached = folded.reached
+        standing.grow((await self._log.head(self._number)).tape)
         standing.trading = True
         _log.info(
             "folded",
@@ -136,13 +142,25 @@ class Trader:
         deadline = self._tape.index.next_deadline()
         seconds = self._deadline.seconds_left(deadline)
         if seconds > 0:
-            await self._log.wait_tape(self._number, self._reached, seconds)
+            await self._wait_for_input(self._reached, seconds)
             return
         reminder = Input(id=InputId(clock.random_id()), actor=ACTOR, command=TimePassed())
         try:
             self._deadline.appended(await self._append(reminder))
         except IntakeUnavailable as error:
             raise LogUnavailable(str(error)) from error
+
+    async def _wait_for_input(self, after: int, seconds: float) -> None:
+        """Wait for an input behind `after`, at most so long and not beyond a stop."""
+        if self._standing.tapes[self._number].head > after:
+            return
+        waiting = asyncio.ensure_future(self._log.wait_tape(self._number, after, seconds))
+        try:
+            await asyncio.wait((waiting, self._stopped), return_when=asyncio.FIRST_COMPLETED)
+            if waiting.done():
+                waiting.result()
+        finally:
+            waiting.cancel()
 
     # --- deciding ----------------------------------------------------------------------------------------
 
@@ -180,7 +198,7 @@ class Trader:
         if events is not None:
             await self._seal(record, events, batch)
         self._deadline.read(record.offset, record.at)
-        batch.reached, batch.at = record.offset, record.at
+        batch.reached = record.offset
         await self._let_others_run()
 
     async def _seal(self, record: TapeRecord, events: list[AnyEvent], batch: Batch) -> None:
@@ -210,23 +228,20 @@ class Trader:
             return await self._log.commit(claim, self._journal, batch.reached, batch.entries)
 
         try:
-            journal = await self._retry(stop, send)
+            journal = await retry(self._number, stop, send)
         except (OutcomeUnknown, Fenced) as error:
             _log.warning("commit in doubt", tape=self._number, error=str(error))
             journal = None
         if journal is None:
             self._tape.undo.rollback()
-            await self._retry(stop, self._catch_up)
+            await retry(self._number, stop, self._catch_up)
             return False
         self._metrics.commit_seconds.observe(clock.monotonic() - began)
         count(self._metrics, batch.events)
         self._journal, self._reached, self._hash = journal, batch.reached, batch.hash
         self._tape.undo.forget()
         self._tape.seen.compact()
-        standing = self._standing.tapes[self._number]
-        standing.reached, standing.reached_at = batch.reached, batch.at
-        if batch.reached > standing.head:  # appended by another process
-            standing.head, standing.head_at = batch.reached, batch.at
+        self._standing.tapes[self._number].reach(batch.reached)
         return True
 
     async def _catch_up(self) -> None:
@@ -235,21 +250,13 @@ class Trader:
         head = await self._log.head(self._number)
         if head.epoch != claim.epoch:
             raise LostClaim(f"tape {self._number}: a later claim holds epoch {head.epoch}")
-        chain = ChainReader(self._hash, self._reached)
-        entries: dict[int, tuple[AnyEvent, ...]] = {}
-        records: list[TapeRecord] = []
-        journal, reached = self._journal, self._reached
-        while journal < head.journal:
-            page = await self._log.read_journal(self._number, journal, READ_LIMIT)
-            entries.update((entry.tape_offset, entry.events) for entry in chain.read(page.records))
-            journal = page.records[-1].offset
-        while reached < head.reached:
-            limit = min(READ_LIMIT, head.reached - reached)
-            records.extend(await self._log.read_tape(self._number, reached, limit))
-            reached = records[-1].offset
+        records, entries, end = await read_back(
+            self._log, self._number, LogEnd(self._journal, self._reached, self._hash), head
+        )
         for record in records:  # all is read: from here on nothing can fail half-way
             fold_record(self._tape, record, entries.get(record.offset, ()))
-        self._journal, self._reached, self._hash = journal, reached, chain.hash
+        self._journal, self._reached, self._hash = end
+        self._standing.tapes[self._number].reach(self._reached)
 
     def _held(self) -> Claim:
         if self._claim is None:
@@ -270,28 +277,14 @@ class Trader:
                 if found is not None:
                     await self._drop(record, found, stop)
                     return
-            await self._log.wait_tape(self._number, after, 1.0)
+            await self._wait_for_input(after, 1.0)
 
     async def _drop(self, record: TapeRecord, found: Input, stop: asyncio.Event) -> None:
         reason = found.command.reason if isinstance(found.command, DropInput) else ""
         batch = Batch(record.offset, self._hash)
         events = drop(self._tape, record.at, found.actor.owner, found.actor.key, reason)
         await self._seal(record, events, batch)
-        batch.at = record.at
         await self._commit(batch, stop)
         if self._reached >= record.offset:  # else it is still in doubt, and the input is met again
             self._standing.resume("trader", self._number)
             _log.warning("dropped", tape=self._number, offset=record.offset, reason=reason)
-
-    async def _retry(self, stop: asyncio.Event | None, call: Callable[[], Awaitable[_T]]) -> _T | None:
-        """Call until the log can be reached; None when told to stop. Nothing is stored by a failed call."""
-        said = False
-        while stop is None or not stop.is_set():
-            try:
-                return await call()
-            except LogUnavailable as error:
-                if not said:
-                    _log.warning("log unavailable", tape=self._number, error=str(error))
-                said = True
-                await asyncio.sleep(RETRY_SECONDS)
-        return None

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+pytest_plugins = ("tests.support.postgres",)
+
 PREFIX = "TAPEFOLD_"
 # What a developer or CI tells the tests themselves, such as a Postgres to use, stays.
 PREFIX_FOR_TESTS = "TAPEFOLD_TEST_"

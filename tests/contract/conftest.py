@@ -1,0 +1,33 @@
+"""Every engine, for the contract suite."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from streams.log.contract import Log
+from tests.support.logs import EmbeddedEngine, Engine, MemoryEngine
+
+ENGINES = ("memory", "embedded")
+
+
+@pytest.fixture(params=ENGINES)
+def _made(request: pytest.FixtureRequest) -> Engine:
+    # Not async: the database is made by a fixture that runs a loop of its own.
+    if request.param == "memory":
+        return MemoryEngine()
+    return EmbeddedEngine(request.getfixturevalue("database_url"))
+
+
+@pytest.fixture
+async def engine(_made: Engine) -> AsyncIterator[Engine]:
+    """An engine on a store with empty tapes."""
+    yield _made
+    await _made.close()
+
+
+@pytest.fixture
+async def log(engine: Engine) -> Log:
+    """A log of that engine."""
+    return await engine.open()

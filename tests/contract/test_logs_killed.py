@@ -1,0 +1,165 @@
+"""The embedded log under kill -9 of real processes: posters, traders and Postgres itself."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+from daemon.records import TapeRecord
+from ops.migrations import migrate
+from streams.log.contract import ClaimHeld, Log
+from tests.support.log_child import FENCED, Trader, opened
+from tests.support.postgres import Server
+
+ROOT = Path(__file__).resolve().parents[2]
+SECONDS_MAX = 60.0
+
+
+class Child:
+    """One process and what it has said was acknowledged, over all its lives."""
+
+    def __init__(self, url: str, role: str, name: str) -> None:
+        self.command = (sys.executable, "-m", "tests.support.log_child", url, role, name)
+        self.said: list[list[str]] = []
+        self.process: asyncio.subprocess.Process
+
+    async def start(self) -> Self:
+        self.process = await asyncio.create_subprocess_exec(
+            *self.command, cwd=ROOT, stdout=asyncio.subprocess.PIPE
+        )
+        return self
+
+    async def hear(self, lines: int) -> None:
+        """Return when it has said so much more."""
+        assert self.process.stdout is not None
+        for _ in range(lines):
+            line = await self.process.stdout.readline()
+            assert line.endswith(b"\n"), f"{self.command[-2:]} has ended: {await self.process.wait()}"
+            self.said.append(line.decode().split())
+
+    async def kill(self) -> None:
+        """Kill -9, then hear all that it had still said: what it wrote before was acknowledged."""
+        if self.process.returncode is None:
+            self.process.kill()
+        await self.end()
+
+    async def end(self) -> int:
+        """Hear it until it ends; how it has ended."""
+        assert self.process.stdout is not None
+        rest = await self.process.stdout.read()
+        self.said += [
+            line.decode().split() for line in rest.splitlines(keepends=True) if line.endswith(b"\n")
+        ]
+        return await self.process.wait()
+
+
+@asynccontextmanager
+async def children(url: str, *roles: str) -> AsyncIterator[list[Child]]:
+    async with AsyncExitStack() as stack, asyncio.timeout(SECONDS_MAX):
+        made = []
+        for number, role in enumerate(roles):
+            made.append(await Child(url, role, f"tapefold {role}{number}").start())
+            stack.push_async_callback(made[-1].kill)
+        yield made
+
+
+async def check(url: str, posters: list[Child], traders: list[Child]) -> None:
+    """Every acknowledged append stands once at its offset, and every input has one entry in a sound chain."""
+    async with opened(url) as log:
+        trader = Trader(log)
+        claim = await trader.claim("tapefold check")
+        entries = await trader.catch_up()
+        tape = await whole_tape(log)
+        assert [record.offset for record in tape] == list(range(len(tape)))
+        texts = [record.data.decode() for record in tape]
+        assert len(set(texts)) == len(texts)
+        acknowledged = [line for poster in posters for line in poster.said]
+        for _, first, count, text in acknowledged:
+            run = texts[int(first) : int(first) + int(count)]
+            assert run == [f"{text}-{each}" for each in range(int(count))]
+        assert [entry.tape_offset for entry in entries] == list(range(claim.reached + 1))
+        for entry in entries:
+            assert entry.at == tape[entry.tape_offset].at
+        commits = [line for each in traders for line in each.said]
+        assert claim.journal >= max(int(last) for _, last, _ in commits)
+        assert claim.reached >= max(int(reached) for _, _, reached in commits)
+
+
+async def whole_tape(log: Log) -> list[TapeRecord]:
+    found: list[TapeRecord] = []
+    while more := await log.read_tape(0, len(found) - 1, 1000):
+        found += more
+    return found
+
+
+async def test_killed_processes_lose_nothing(database_url: str) -> None:
+    """Posters and traders killed at any moment, a new trader each time: what was acknowledged stands."""
+    async with children(database_url, "poster", "poster", "trader", "trader") as (one, two, first, second):
+        for turn, lines in enumerate((3, 17, 1, 29)):
+            await asyncio.gather(one.hear(lines), two.hear(lines))
+            victim = (first, second)[turn % 2]
+            # Whoever of the two holds the claim: killing the one lets the other say that it has committed.
+            other = (second, first)[turn % 2]
+            await victim.kill()
+            await other.hear(lines)
+            await victim.start()
+            poster = (one, two)[turn % 2]
+            await poster.kill()
+            await poster.start()
+        for child in (one, two, first, second):
+            await child.kill()
+        await check(database_url, [one, two], [first, second])
+
+
+@pytest.mark.slow
+async def test_a_killed_postgres_loses_nothing(own_server: Server) -> None:
+    """Postgres killed under load: processes go on by themselves, and what was acknowledged stands."""
+    url = own_server.url()
+    await migrate(url)
+    async with children(url, "poster", "poster", "trader") as (one, two, trader):
+        for lines in (5, 40, 2, 13):
+            await asyncio.gather(one.hear(lines), two.hear(lines), trader.hear(lines))
+            own_server.kill()
+            await own_server.ready()
+        await asyncio.gather(one.hear(5), two.hear(5), trader.hear(5))
+        for child in (one, two, trader):
+            await child.kill()
+        await check(url, [one, two], [trader])
+
+
+async def test_a_claim_held_elsewhere_is_freed_by_a_kill(database_url: str) -> None:
+    """A claim held by another process is refused with its name and pid, and free once that is killed."""
+    async with children(database_url, "holder") as (holder,), opened(database_url) as log:
+        await holder.hear(1)
+        with pytest.raises(ClaimHeld, match=f"tape 0 is held by tapefold holder0, pid {holder.process.pid}$"):
+            await log.claim(0, "test")
+        await holder.kill()
+        await Trader(log).claim("test")
+
+
+async def test_a_frozen_trader_is_fenced_when_it_wakes(database_url: str) -> None:
+    """A trader that slept while another claimed commits nothing more and ends."""
+    async with (
+        children(database_url, "poster", "trader") as (poster, trader),
+        opened(database_url) as log,
+    ):
+        await trader.hear(3)
+        trader.process.send_signal(signal.SIGSTOP)
+        await log._pool.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE application_name LIKE 'tapefold trader%'"
+        )
+        claim = await Trader(log).claim("test")
+        trader.process.send_signal(signal.SIGCONT)
+        await poster.hear(1)
+        assert await trader.end() == FENCED
+        await log.release(claim)
+        await poster.kill()
+        await check(database_url, [poster], [trader])

@@ -19,12 +19,14 @@ from ops.migrations import migrate
 from ops.status import LiveStatus
 from projections.progress import Progress
 from streams.intake import Intake
+from streams.log.contract import LogUnavailable
 from streams.log.embedded import EmbeddedLog
 from streams.stages.projector import Projector
 from streams.stages.trader import Trader
 from streams.standing import Standing, TapeStanding
 
 APPLICATION = "tapefold"
+LOG_CONNECTIONS_MAX = 4
 
 
 @dataclass(frozen=True)
@@ -58,11 +60,14 @@ async def open_installation(dsn: str, stack: AsyncExitStack, application: str = 
     await migrate(dsn)
     try:
         database = await Database.open(dsn, application)
-    except (DatabaseRefused, DatabaseUnreachable) as error:
+        stack.push_async_callback(database.close)
+        # A pool of its own: however many requests read, an append or a commit never waits for a connection.
+        log_database = await Database.open(dsn, f"{application} log", connections_max=LOG_CONNECTIONS_MAX)
+        stack.push_async_callback(log_database.close)
+        log = await EmbeddedLog.open(log_database)
+        stack.push_async_callback(log.close)
+    except (DatabaseRefused, DatabaseUnreachable, LogUnavailable) as error:
         raise StartError(str(error)) from error
-    stack.push_async_callback(database.close)
-    log = await EmbeddedLog.open(database)
-    stack.push_async_callback(log.close)
     return Installation(database, log)
 
 

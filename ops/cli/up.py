@@ -9,8 +9,7 @@ from pathlib import Path
 import uvloop
 
 from daemon import logs
-from daemon.settings import SettingError, Settings, read
-from ops.errors import StartError
+from ops.installation import read_settings
 from ops.lifecycle import Feed, run_daemon
 
 
@@ -24,11 +23,3 @@ def run(
         form if form != "auto" else "console" if sys.stderr.isatty() else "json", settings.log_level
     )
     sys.exit(uvloop.run(run_daemon(settings, [Feed(path, feed_speed) for path in feeds])))
-
-
-def read_settings(**given: object) -> Settings:
-    """The settings; a wrong one is one line for the user."""
-    try:
-        return read(**given)
-    except SettingError as error:
-        raise StartError(str(error)) from None

@@ -35,7 +35,8 @@ class LiveStatus:
         self._began = clock.monotonic()
         self._database_up = True
         self._newest: Mapping[str, int] = {}
-        self._said_halted: frozenset[tuple[str, int, int]] = frozenset()
+        self._said_halted: frozenset[tuple[str, int, int]] | None = None
+        """What the table says; None: what an earlier process left there."""
         self.rebuilding = False
         self.stopping = False
 
@@ -103,6 +104,9 @@ class LiveStatus:
     async def _tell_halts(self) -> None:
         """Other commands (`tapefold halted`) read the table."""
         now = frozenset((each.stage, each.tape, each.offset) for each in self._standing.halted.values())
+        if self._said_halted is None:
+            await self._pool.execute("UPDATE identity.stages SET state = 'running' WHERE state = 'halted'")
+            self._said_halted = frozenset()
         if now == self._said_halted:
             return
         rows: list[tuple[Any, ...]] = [

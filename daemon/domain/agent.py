@@ -22,12 +22,10 @@ from daemon.domain.errors import DomainError
 from daemon.domain.events import (
     AgentConfigured,
     AgentDeleted,
-    AgentQuarantined,
     AgentReleased,
     AgentUpdated,
     AnyAgentEvent,
     CommandDenied,
-    ExitsQuarantined,
     FundsDeposited,
     OrderApproved,
     OrderCanceled,
@@ -51,8 +49,6 @@ __all__ = [
     "evolve",
     "fold",
     "initial",
-    "quarantine",
-    "quarantine_exits",
     "run_command",
 ]
 
@@ -143,33 +139,6 @@ def run_command(state: AgentState, command: AgentCommand, context: Context) -> R
             _deposit(run, command, context)
         case _:
             assert_never(command)
-    return run
-
-
-def quarantine(state: AgentState, context: Context, error: str) -> Run:
-    """Stop an agent's entries after its decision failed, and take its waiting entries back."""
-    run = Run(state)
-    run.failed = True
-    if not state.quarantined:
-        run.emit(AgentQuarantined(agent_id=state.agent_id, input_id=context.input_id, error=error))
-        _cancel_entries(run, "quarantined")
-    return run
-
-
-def quarantine_exits(state: AgentState, mint: Mint, context: Context, error: str) -> Run:
-    """Stop a position's exits after computing one failed; the agent's entries stop too."""
-    run = quarantine(state, context, error)
-    held = state.positions.get(mint)
-    if held is not None and not held.exits_quarantined:
-        run.emit(
-            ExitsQuarantined(
-                agent_id=state.agent_id,
-                position_id=held.position_id,
-                mint=mint,
-                input_id=context.input_id,
-                error=error,
-            )
-        )
     return run
 
 
@@ -275,7 +244,7 @@ def _delete(run: Run) -> None:
     if held:
         run.deny("AGENT_HAS_OPEN_POSITIONS", "open_positions", "0", str(held))
         return
-    _cancel_entries(run, "deleted")
+    _cancel_entries(run)
     run.emit(AgentDeleted(agent_id=run.state.agent_id))
 
 
@@ -288,13 +257,7 @@ def _deposit(run: Run, command: Deposit, context: Context) -> None:
     run.emit(FundsDeposited(agent_id=run.state.agent_id, deposit_id=context.input_id, ledger=entries))
 
 
-def _cancel_entries(run: Run, reason: str) -> None:
+def _cancel_entries(run: Run) -> None:
     for order in list(run.state.orders.values()):
         if order.side == "buy":
-            run.emit(
-                OrderCanceled(
-                    agent_id=run.state.agent_id,
-                    order_id=order.order_id,
-                    reason="quarantined" if reason == "quarantined" else "deleted",
-                )
-            )
+            run.emit(OrderCanceled(agent_id=run.state.agent_id, order_id=order.order_id, reason="deleted"))

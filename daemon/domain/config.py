@@ -37,7 +37,9 @@ Exact = Annotated[Decimal, BeforeValidator(_exact), PlainSerializer(plain, retur
 """A decimal number, in JSON a string (a whole number may come bare)."""
 Sol = Annotated[Decimal, BeforeValidator(_sol), PlainSerializer(plain, return_type=str)]
 """An amount of SOL with at most 9 decimal places, in JSON a string."""
-SignalType = Annotated[str, StringConstraints(min_length=1, max_length=50, pattern=r"^[^\x00-\x1f\x7f]+$")]
+SignalType = Annotated[
+    str, StringConstraints(min_length=1, max_length=50, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")
+]
 
 
 class _Section(BaseModel):
@@ -97,7 +99,10 @@ class Market(_Section):
         60, ge=1, le=86_400, description="Oldest price an order may fill at, in seconds."
     )
     order_expiry_seconds: int = Field(
-        60, ge=1, le=86_400, description="How long an approved order waits for a fresh price, in seconds."
+        60,
+        ge=1,
+        le=86_400,
+        description="How long an order waits for a fresh price once it may fill, in seconds.",
     )
 
 

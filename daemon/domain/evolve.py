@@ -76,7 +76,7 @@ def evolve(state: AgentState, event: AnyAgentEvent) -> AgentState:
         case AgentQuarantined():
             return msgspec.structs.replace(state, quarantined=True)
         case ExitsQuarantined():
-            held = msgspec.structs.replace(state.positions[event.mint], exits_quarantined=True)
+            held = msgspec.structs.replace(_held(state, event), exits_quarantined=True)
             return msgspec.structs.replace(state, positions={**state.positions, event.mint: held})
         case AgentReleased():
             released = {
@@ -120,11 +120,24 @@ def _positions(
     after = dict(state.positions)
     match event:
         case PositionOpened():
+            if event.mint in after:
+                raise DomainError(f"a position of {event.mint} is open already")
             after[event.mint] = positions.opened(event)
         case PositionIncreased():
-            after[event.mint] = positions.increased(after[event.mint], event)
+            after[event.mint] = positions.increased(_held(state, event), event)
         case PositionReduced():
-            after[event.mint] = positions.reduced(after[event.mint], event)
+            after[event.mint] = positions.reduced(_held(state, event), event)
         case PositionClosed():
+            if event.quantity != _held(state, event).figures.quantity:
+                raise DomainError(f"position {event.position_id} is closed with units left")
             del after[event.mint]
     return after
+
+
+def _held(
+    state: AgentState, event: PositionIncreased | PositionReduced | PositionClosed | ExitsQuarantined
+) -> Position:
+    held = state.positions.get(event.mint)
+    if held is None or held.position_id != event.position_id:
+        raise DomainError(f"{type(event).__name__} of position {event.position_id}, which is not open")
+    return held

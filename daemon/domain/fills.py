@@ -77,8 +77,10 @@ def sell(
     worth = quantity * numerator * (BPS - model.slippage_bps) * LAMPORTS_PER_SOL
     per = 10**decimals * denominator * BPS
     value = worth // per
-    pool = (liquidity // 2, liquidity // 2 + value) if liquidity is not None else (1, 1)
-    lamports = worth * pool[0] // (per * max(1, pool[1]))
+    side = 0 if liquidity is None else liquidity // 2
+    pool = (1, 1) if liquidity is None else (side, side + value)
+    # worth ÷ per × S ÷ (S + worth ÷ per), rounded once: with `value`, which is rounded, it came to too much.
+    lamports = value if liquidity is None else worth * side // max(1, per * side + worth)
     if lamports > QUANTITY_MAX:
         return Refusal("at most 2^64-1 lamports", str(lamports))
     price = reference * (BPS - model.slippage_bps) / BPS * pool[0] / max(1, pool[1])

@@ -12,11 +12,14 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, Final, NamedTuple
 
+from daemon.domain.config import AgentConfig
 from daemon.domain.exits import falling_trigger
+from daemon.domain.position import Position
 from daemon.domain.state import AgentState
 from daemon.domain.undo import Undo
 from daemon.domain.values import AgentId, Mint, OrderId, PositionId, Price
 
+_ALWAYS: Final = Decimal("Infinity")
 _SPARE: Final = 64
 """How many dropped entries a heap may hold beyond its own size before it is cleaned."""
 
@@ -106,14 +109,15 @@ class Index:
         return heap[0].at if heap else None
 
     def _pends(self, deadline: _Deadline) -> bool:
-        return deadline.order_id in self._agents[deadline.agent_id].orders
+        agent = self._agents.get(deadline.agent_id)  # None: its creation was rolled back
+        return agent is not None and deadline.order_id in agent.orders
 
     def _holds(self, mint: Mint, entry: _Trigger) -> bool:
-        agent = self._agents[entry.agent_id]
-        held = agent.positions.get(mint)
-        if held is None or held.position_id != entry.position_id:
+        agent = self._agents.get(entry.agent_id)  # None: its creation was rolled back
+        held = None if agent is None else agent.positions.get(mint)
+        if agent is None or held is None or held.position_id != entry.position_id:
             return False
-        return falling_trigger(held, agent.config) == -entry.falling
+        return _trigger(held, agent.config) == -entry.falling
 
     def _update_orders(self, before: Mapping[OrderId, Any], after: AgentState) -> None:
         agent_id = after.agent_id
@@ -138,7 +142,7 @@ class Index:
 
     def _arm(self, agent: AgentState, mint: Mint) -> None:
         held = agent.positions.get(mint)
-        price = None if held is None else falling_trigger(held, agent.config)
+        price = None if held is None else _trigger(held, agent.config)
         if held is None or price is None:
             return
         heap = self._triggers.setdefault(mint, [])
@@ -154,6 +158,16 @@ class Index:
         heapq.heapify(heap)
         self._clean_at[mint] = 2 * len(heap) + _SPARE
         self._undo.call(partial(_push_all, heap, dropped))
+
+
+def _trigger(held: Position, config: AgentConfig) -> Decimal | None:
+    """Where an exit may act. One that cannot be computed is met by every price, and its agent fails at it."""
+    try:
+        return falling_trigger(held, config)
+    except (MemoryError, RecursionError, OSError):
+        raise
+    except Exception:  # noqa: BLE001 - whose trouble it is, the agent's own decision says
+        return _ALWAYS
 
 
 def _push_all(

@@ -6,7 +6,7 @@ the events, or None for prices that decide nothing. It evolves the tape as it go
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from typing import Final, assert_never
 
 from daemon.domain import agent as deciders
@@ -40,6 +40,7 @@ from daemon.domain.events import (
     SignalReceived,
 )
 from daemon.domain.marks import Accepted, Refused
+from daemon.domain.quarantine import quarantine
 from daemon.domain.tape import Tape
 from daemon.domain.values import TOKEN_DECIMALS_DEFAULT, AgentId, Owner, SignalId
 
@@ -121,7 +122,10 @@ class _Deciding:
                 assert_never(given.command)
 
     def reading(self, reading: Reading) -> Steps:
-        """One reading: through the guard, then whatever it fills, then whatever it stops."""
+        """One reading: through the guard, then whatever it stops, then whatever it fills.
+
+        What it fills is not stopped by it: its low was seen before its price was paid.
+        """
         tape, mint = self.tape, reading.mint
         known = mint in tape.mints
         verdict = tape.observe(reading)
@@ -139,24 +143,26 @@ class _Deciding:
         if not isinstance(verdict, Accepted):
             return
         if reading.decimals is not None and not known:
-            self.register(MintRegistered(mint=mint, decimals=reading.decimals, source=reading.source))
-        for agent_id in tape.index.waiting(mint):
-            self.run(agent_id, FillWaiting(mint))
-            yield
+            self.events.append(MintRegistered(mint=mint, decimals=reading.decimals, source=reading.source))
         low = reading.price if reading.low is None else reading.low
         for agent_id in tape.index.triggered(mint, low):
             self.run(agent_id, CheckExit(mint))
             tape.index.rearm(mint, agent_id)
             yield
+        for agent_id in tape.index.waiting(mint):
+            self.run(agent_id, FillWaiting(mint))
+            yield
 
     def signal(self, command: HandleSignal) -> Steps:
         """A signal reaches all agents of its owner, or those it names; an unknown one refuses it whole."""
         tape, owner = self.tape, self.given.actor.owner
-        agents: Sequence[AgentId] = command.agent_ids or tape.agents_of(owner)
-        unknown = next((each for each in agents if tape.owned(each, owner) is None), None)
+        named = tape.agents_of(owner) if command.agent_ids is None else command.agent_ids
+        unknown = next((each for each in named if tape.owned(each, owner) is None), None)
         if unknown is not None:
             self.deny("AGENT_NOT_FOUND", "agent_ids", unknown)
             return
+        # In order of creation and each once, whatever the signal says: a second run would buy twice.
+        agents = sorted(dict.fromkeys(named), key=tape.numbers.__getitem__)
         signal = self.received(command)
         self.events.append(signal)
         place = len(self.events)
@@ -197,6 +203,9 @@ class _Deciding:
             )
             return
         agent_id = AgentId(self.given.id)
+        if agent_id in self.tape.agents:  # an idempotency key so old that its id was forgotten
+            self.deny("AGENT_EXISTS", "agent_id", agent_id)
+            return
         created = AgentCreated(
             agent_id=agent_id, owner=self.given.actor.owner, name=command.name, mode=command.mode
         )
@@ -220,11 +229,6 @@ class _Deciding:
         """Refuse the input as a whole."""
         self.events.append(CommandDenied(code=code, rule=rule, value=value))
 
-    def register(self, event: MintRegistered) -> None:
-        """Fix a mint's decimals."""
-        self.tape.evolve(event)
-        self.events.append(event)
-
     def run(self, agent_id: AgentId, command: AgentCommand) -> Run:
         """Let one agent decide. Its trouble is its own: an exception quarantines it and touches nobody else.
 
@@ -238,11 +242,7 @@ class _Deciding:
         except (MemoryError, RecursionError, OSError, BrokenInvariant):
             raise
         except Exception as error:  # noqa: BLE001 - the place where an agent's trouble ends
-            name = type(error).__name__
-            if isinstance(command, CheckExit):
-                run = deciders.quarantine_exits(state, command.mint, context, name)
-            else:
-                run = deciders.quarantine(state, context, name)
+            run = quarantine(state, command, context, type(error).__name__)
         tape.adopt(state, run.events, run.state)
         self.events.extend(run.events)
         return run

@@ -12,7 +12,7 @@ from typing import Final, Literal, NamedTuple
 import msgspec
 
 from daemon.domain.commands import Reading
-from daemon.domain.values import Price
+from daemon.domain.values import CONTEXT, Price
 
 FUTURE_MS_MAX: Final = 5_000
 """A reading whose own time lies further ahead of the log's clock is refused."""
@@ -26,6 +26,9 @@ _MORE: Final = 1 + JUMP_MAX
 _LESS: Final = 1 - JUMP_MAX
 _NEAR_MORE: Final = 1 + CONFIRM_WITHIN
 _NEAR_LESS: Final = 1 - CONFIRM_WITHIN
+
+# In the core's own context whatever the caller's is: trader and projector must come to the same verdict.
+_times: Final = CONTEXT.multiply
 
 Reason = Literal["jump", "future", "decimals"]
 
@@ -116,7 +119,7 @@ def is_fresh(mark: Mark, now: int, max_age_ms: int) -> bool:
 
 
 def _within(mark: Mark, base: Decimal, less: Decimal, more: Decimal) -> bool:
-    low, high = base * less, base * more
+    low, high = _times(base, less), _times(base, more)
     return low <= mark.low and mark.high <= high and low <= mark.price <= high
 
 
@@ -124,12 +127,12 @@ def _confirms(mark: Mark, first: Mark | None) -> bool:
     if first is None or not first.at < mark.at <= first.at + CONFIRM_MS_MAX:
         return False
     pairs = ((mark.price, first.price), (mark.low, first.low), (mark.high, first.high))
-    return all(old * _NEAR_LESS <= new <= old * _NEAR_MORE for new, old in pairs)
+    return all(_times(old, _NEAR_LESS) <= new <= _times(old, _NEAR_MORE) for new, old in pairs)
 
 
 def _change(mark: Mark, last: Mark) -> str:
-    worst = max((mark.price, mark.low, mark.high), key=lambda each: abs(each - last.price))
-    return f"{(worst / last.price - 1):+.1%}"
+    worst = max((mark.price, mark.low, mark.high), key=lambda each: abs(CONTEXT.subtract(each, last.price)))
+    return f"{CONTEXT.subtract(CONTEXT.divide(worst, last.price), Decimal(1)):+.1%}"
 
 
 def _refuse(

@@ -20,7 +20,7 @@ from daemon.domain.events import (
 )
 from daemon.domain.evolve import evolve, initial
 from daemon.domain.index import Index
-from daemon.domain.marks import EMPTY, MintPrices, Verdict, clock, observe
+from daemon.domain.marks import EMPTY, Accepted, MintPrices, Verdict, clock, observe
 from daemon.domain.seen import SeenIds
 from daemon.domain.state import AgentState, Context
 from daemon.domain.undo import Undo
@@ -76,10 +76,12 @@ class Tape:
         self.seen.remember(given.id, offset, given.hash, self.now)
 
     def observe(self, reading: Reading) -> Verdict:
-        """Fold one reading through the guard."""
+        """Fold one reading through the guard; the first accepted one that states decimals fixes them."""
         mint = reading.mint
         prices, verdict = observe(self.prices.get(mint, EMPTY), reading, self.now, self.mints.get(mint))
         self.undo.put(self.prices, mint, prices)
+        if isinstance(verdict, Accepted) and reading.decimals is not None and mint not in self.mints:
+            self.undo.put(self.mints, mint, reading.decimals)
         return verdict
 
     # --- the journal -------------------------------------------------------------------------------------
@@ -129,12 +131,13 @@ class Tape:
         dropped = any(isinstance(event, InputDropped) for event in events)
         if given is None and not dropped:
             raise BrokenInvariant(f"tape offset {offset} cannot be read and was not dropped")
-        for event in events:
-            self.evolve(event)
+        # Readings before the events: the guard must not know decimals that a later reading of them fixed.
         if given is not None and not dropped and self.seen.get(given.id) is None:
             self.remember(offset, given)
             if isinstance(given.command, ObservePrices):
                 for reading in given.command.readings:
                     self.observe(reading)
+        for event in events:
+            self.evolve(event)
         self.undo.forget()
         self.seen.compact()

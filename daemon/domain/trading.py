@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from daemon.domain import fills, ids
+from daemon.domain.config import AgentConfig
 from daemon.domain.errors import DomainError
 from daemon.domain.events import (
     Lot,
@@ -61,8 +62,8 @@ def propose_entry(state: AgentState, signal: SignalReceived, context: Context) -
         proposal = Proposal(signal, state, context.now, spend, execution)
         denial = ask(SIZED_RULES, proposal)
     if denial is not None:
-        return _denied(state, signal, denial, mark)
-    expiry = context.now + config.market.order_expiry_seconds * 1000
+        return denied(state, signal, denial, mark)
+    fill_after = context.now + config.fill_model.latency_ms
     order = OrderApproved(
         agent_id=state.agent_id,
         order_id=ids.order_id(signal.signal_id, state.agent_id, "entry", 0),
@@ -72,8 +73,8 @@ def propose_entry(state: AgentState, signal: SignalReceived, context: Context) -
         quantity=proposal.spend,
         decimals=context.decimals_of(signal.mint),
         approved_at=context.now,
-        fill_after=context.now + config.fill_model.latency_ms,
-        expires_at=min(expiry, signal.expires_at),
+        fill_after=fill_after,
+        expires_at=min(_expiry(fill_after, config), signal.expires_at),
         config_version=state.config_version,
         signal_id=signal.signal_id,
         symbol=signal.symbol,
@@ -95,6 +96,7 @@ def approve_exit(
     """An order that sells all of a position. No rule is asked: exits depend on none."""
     config = state.config
     mark = context.mark(position.mint)
+    fill_after = context.now + config.fill_model.latency_ms
     return OrderApproved(
         agent_id=state.agent_id,
         order_id=ids.order_id(cause or position.position_id, state.agent_id, purpose, position.exits),
@@ -104,8 +106,8 @@ def approve_exit(
         quantity=position.figures.quantity,
         decimals=position.decimals,
         approved_at=context.now,
-        fill_after=context.now + config.fill_model.latency_ms,
-        expires_at=context.now + config.market.order_expiry_seconds * 1000,
+        fill_after=fill_after,
+        expires_at=_expiry(fill_after, config),
         config_version=state.config_version,
         n=position.exits,
         signal_id=position.signal_id,
@@ -172,7 +174,13 @@ def expire(state: AgentState, order: Order, context: Context) -> OrderExpired:
     )
 
 
-def _denied(state: AgentState, signal: SignalReceived, denial: Denial, mark: Mark | None) -> SignalDenied:
+def _expiry(fill_after: int, config: AgentConfig) -> int:
+    """Counted from the end of the latency: an order must have its time in which it may fill."""
+    return fill_after + config.market.order_expiry_seconds * 1000
+
+
+def denied(state: AgentState, signal: SignalReceived, denial: Denial, mark: Mark | None) -> SignalDenied:
+    """A rule's denial of a signal."""
     return SignalDenied(
         agent_id=state.agent_id,
         signal_id=signal.signal_id,

@@ -86,6 +86,8 @@ def parse_decimal(text: str) -> Decimal:
 
     Its size is limited too: a few characters such as 1e-999999 must not become a megabyte in plain notation.
     """
+    if not text.isascii() or "_" in text or text.strip() != text:
+        raise ValueError("is not a decimal number")
     if len(text) > 80:  # noqa: PLR2004 - longer than any number with 38 digits between 1e-18 and 1e18
         raise ValueError("is too long for a number")
     try:

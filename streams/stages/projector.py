@@ -10,6 +10,7 @@ import asyncpg
 import structlog
 
 from daemon.database import Database, DatabaseUnreachable
+from daemon.domain.values import use_context
 from daemon.records import TapeRecord
 from projections.folding import Folder
 from projections.merging import FoldFailed, Merge, fold
@@ -76,6 +77,7 @@ class Projector:
         A halt is told once, and stays until `stop`. Raises `ProjectorSuperseded` when another projector has
         taken this tape over.
         """
+        use_context()
         stopped = asyncio.create_task(stop.wait())
         failure: FoldFailed | None = None
         try:

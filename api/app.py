@@ -1,0 +1,22 @@
+"""The API as an aiohttp application."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from api.middlewares import front
+from api.ports import DEPS, Deps
+from api.requests import PRICES_BODY_BYTES_MAX
+from api.routes import ROUTES
+from api.routes.docs import add_docs
+from api.routing import add_route
+
+
+def create_app(deps: Deps) -> web.Application:
+    """An application that serves all routes on these parts. It starts and stops nothing."""
+    app = web.Application(middlewares=[front], client_max_size=PRICES_BODY_BYTES_MAX)
+    app[DEPS] = deps
+    for route in ROUTES:
+        add_route(app, route)
+    add_docs(app, ROUTES)
+    return app

@@ -1,0 +1,86 @@
+"""`tapefold why`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import asyncpg
+import msgspec
+
+from api.bodies.types import canonical_uuid
+from daemon.records import UnreadableRecord
+from ops.errors import StartError
+from ops.installation import read_settings, run_command, use_installation
+from ops.why.configs import Configs
+from ops.why.journal import JournalReader
+from ops.why.lookup import find, name_agents
+from ops.why.parts import Tree
+from ops.why.story import of_agents, tell
+from ops.why.text import Line, lines
+from ops.wiring import Installation
+from projections.progress import list_progress
+
+
+def run(*, home: Path | None, id_: str, as_json: bool) -> None:
+    """Print the chain of a signal, an order, a fill or a position."""
+    wanted = canonical_uuid(id_)
+    if wanted is None:
+        raise StartError(f"{id_!r} is no id: a signal, order, fill or position has a UUID")
+    story = run_command(_why(home, wanted))
+    if as_json:
+        print(msgspec.json.encode(story).decode())
+    else:
+        _print(lines(story))
+
+
+async def _why(home: Path | None, wanted: str) -> Tree:
+    async with use_installation(read_settings(home=home), "tapefold why", must_exist=True) as installation:
+        try:
+            return await _tell(installation, wanted)
+        except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError):
+            raise StartError(
+                "there are no read models of this version: start `tapefold up`, or make them with "
+                "`tapefold rebuild`"
+            ) from None
+        except UnreadableRecord as error:
+            raise StartError(f"the journal cannot be read ({error}): see `tapefold verify`") from None
+
+
+async def _tell(installation: Installation, wanted: str) -> Tree:
+    reader, log = installation.database.pool, installation.log
+    found = await find(reader, wanted)
+    if found is None:
+        raise StartError(
+            f"no signal, order, fill or position has the id {wanted}{await _behind(installation)}"
+        )
+    journal = JournalReader(log, found.tape, (await log.head(found.tape)).journal)
+    story = await tell(found, journal, Configs(reader, journal))
+    parts = of_agents(story)
+    agents = await name_agents(reader, sorted({each["agentId"] for each in parts}))
+    for each in parts:
+        agent = agents.get(each["agentId"])
+        each["agentName"] = None if agent is None else agent.name
+    return story
+
+
+async def _behind(installation: Installation) -> str:
+    """What the read models may not know yet."""
+    for row in await list_progress(installation.database.pool):
+        reached = (await installation.log.head(row.tape)).reached
+        if row.tape_offset < reached:
+            return f" (the read models have reached tape offset {row.tape_offset} of {reached})"
+    return ""
+
+
+def _print(told: Iterable[Line]) -> None:
+    if not sys.stdout.isatty():
+        for line in told:
+            print(line)
+        return
+    from rich.console import Console
+
+    console = Console(markup=False, highlight=False, soft_wrap=True)
+    for line in told:
+        console.print(str(line), style="bold" if line.depth == 0 else None)

@@ -1,0 +1,120 @@
+"""One installation for a command that is not the daemon: its database, lent or started, and its log."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import asyncpg
+import uvloop
+
+from daemon import logs
+from daemon.database import DatabaseRefused, DatabaseUnreachable, one_line
+from daemon.settings import SettingError, Settings, read
+from ops.errors import StartError
+from ops.home import FACTS_NAME, Home, default_home
+from ops.postgres import find_binaries, use_or_start
+from ops.wiring import Installation, open_installation
+from streams.log.contract import ClaimHeld, LogUnavailable, OutcomeUnknown
+
+T = TypeVar("T")
+
+# What the database may do to a command at any moment, each told in one line.
+_TROUBLE: Final = (
+    DatabaseRefused,
+    DatabaseUnreachable,
+    LogUnavailable,
+    OutcomeUnknown,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    ConnectionError,
+    TimeoutError,
+)
+
+
+def read_settings(**given: object) -> Settings:
+    """The settings, with what the command line gave; a wrong one is one line for the user."""
+    try:
+        return read(**given)
+    except SettingError as error:
+        raise StartError(str(error)) from None
+
+
+def run_command(work: Coroutine[Any, Any, T]) -> T:
+    """Run a command to its end. SIGTERM ends it like SIGINT: what it started is stopped, and it says nothing.
+
+    Warnings of the parts below go to stderr: stdout is the command's answer alone.
+    """
+    logs.configure("console", "warning", sys.stderr)
+
+    async def watched() -> T:
+        task = asyncio.ensure_future(work)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        return await task
+
+    try:
+        return uvloop.run(watched())
+    except asyncio.CancelledError:
+        sys.exit(128 + signal.SIGTERM)
+
+
+@asynccontextmanager
+async def use_installation(
+    settings: Settings, application: str, *, must_exist: bool = False, alone: bool = False
+) -> AsyncIterator[Installation]:
+    """The home's database, the running one or one started for the moment, or that of a URL, with its log.
+
+    With `must_exist` a home that holds no database is refused instead of made. With `alone` the home's lock
+    and every tape's claim are held meanwhile: no daemon may run. All that the database may do to the caller
+    becomes a `StartError` with one line for the user.
+    """
+    try:
+        async with AsyncExitStack() as stack:
+            dsn = await _database(settings, stack, must_exist=must_exist, alone=alone)
+            installation = await open_installation(dsn, stack, application)
+            if alone:
+                await _claim_all(installation, application)
+            yield installation
+    except _TROUBLE as error:
+        raise StartError(f"the database failed: {one_line(error)}") from error
+
+
+async def _database(settings: Settings, stack: AsyncExitStack, *, must_exist: bool, alone: bool) -> str:
+    path = settings.home or default_home()
+    if settings.database_url is not None:
+        # A daemon holds its home's lock beside any database, but the database may have been moved to us.
+        if alone and _is_home(path):
+            stack.enter_context(Home.open(path).lock())
+        return settings.database_url
+    if must_exist and not _is_home(path):
+        raise StartError(
+            f"there is no Tapefold home at {path}: start `tapefold up` first, or name another with --home"
+        )
+    home = Home.open(path)
+    if must_exist and home.database is None:
+        raise StartError(f"the home {path} holds no database yet: start `tapefold up` first")
+    if alone:
+        stack.enter_context(home.lock())
+    return await stack.enter_async_context(use_or_start(home, find_binaries(settings.postgres_bin)))
+
+
+def _is_home(path: Path) -> bool:
+    try:
+        return (path.expanduser() / FACTS_NAME).exists()
+    except OSError:
+        return True  # it cannot even be looked at: whoever opens it says why
+
+
+async def _claim_all(installation: Installation, application: str) -> None:
+    """Hold every tape, so that no trader starts meanwhile; the log gives them back when it is closed."""
+    for tape in range(installation.log.tapes):
+        try:
+            await installation.log.claim(tape, application)
+        except ClaimHeld as held:
+            raise StartError(f"the daemon must be stopped for this: {held}") from None

@@ -1,0 +1,108 @@
+"""How far the read models are: one row a tape, and waiting for an offset inside this process."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+from collections import defaultdict
+from typing import Final, NamedTuple
+
+from sqlalchemy import Table, select
+
+from daemon.records import GENESIS
+from projections.model import METADATA, Model, Row, count_column, long_column, text_column
+from projections.query import Query, Reader, columns, equals
+
+TABLE: Final = Table(
+    "progress",
+    METADATA,
+    count_column("tape", key=True),
+    long_column("generation"),
+    long_column("journal_offset"),
+    long_column("tape_offset"),
+    text_column("hash"),
+    long_column("at"),
+    long_column("now"),
+)
+
+
+class ProgressRow(Row):
+    """One tape's progress."""
+
+    tape: int
+    generation: int
+    """Raised by every projector that starts, so that an earlier one ends."""
+    journal_offset: int
+    tape_offset: int
+    hash: str
+    """SHA-256 of the journal record at `journal_offset`."""
+    at: int
+    """The log's time of the input at `tape_offset`."""
+    now: int
+    """The trader's `now` there."""
+
+
+class Reached(NamedTuple):
+    """The offsets that a fold has reached, and what it needs to go on from there."""
+
+    journal_offset: int
+    tape_offset: int
+    hash: str
+    at: int
+    now: int
+
+
+START: Final = Reached(-1, -1, GENESIS, 0, 0)
+PROGRESS: Final = Model(TABLE, ProgressRow)
+_PROGRESS: Final = Query(
+    select(*columns(TABLE)), PROGRESS.read, filters=equals(TABLE, "tape"), order=(TABLE.c.tape,)
+)
+
+
+async def get_progress(reader: Reader, tape: int) -> ProgressRow | None:
+    """A tape's progress; None before its first projector."""
+    return await _PROGRESS.one(reader, tape=tape)
+
+
+async def list_progress(reader: Reader) -> list[ProgressRow]:
+    """The progress of all tapes."""
+    return await _PROGRESS.all(reader)
+
+
+class Progress:
+    """The offsets that the projectors of this process have reached, to be waited for."""
+
+    def __init__(self) -> None:
+        self._projected: dict[int, int] = {}
+        self._waiting: defaultdict[int, list[tuple[int, int, asyncio.Future[None]]]] = defaultdict(list)
+        self._numbers = itertools.count()
+
+    def projected(self, tape: int) -> int:
+        """The last tape offset whose rows can be read; −1 before the first."""
+        return self._projected.get(tape, -1)
+
+    def advance(self, tape: int, offset: int) -> None:
+        """The rows of all inputs up to `offset` can be read now.
+
+        A smaller one than before is true after a crash of the database: the rows will be written again.
+        """
+        self._projected[tape] = offset
+        waiting = self._waiting[tape]
+        while waiting and waiting[0][0] <= offset:
+            future = heapq.heappop(waiting)[2]
+            if not future.done():
+                future.set_result(None)
+
+    async def wait(self, tape: int, offset: int, seconds: float) -> bool:
+        """Wait until `offset` is projected, at most so long; says whether it is."""
+        if self.projected(tape) >= offset:
+            return True
+        future = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting[tape], (offset, next(self._numbers), future))
+        try:
+            async with asyncio.timeout(seconds):
+                await future
+        except TimeoutError:
+            return False
+        return True

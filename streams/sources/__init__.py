@@ -1,0 +1,1 @@
+"""Sources: where prices come from, besides `POST /prices`."""

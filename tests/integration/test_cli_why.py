@@ -1,0 +1,102 @@
+"""`tapefold why` on trades that a running daemon made."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from daemon.domain.risk import RULES, SIZED_RULES
+from tests.support.cli import Cli
+from tests.support.client import Client
+from tests.support.served import Served, trading
+
+STOPPED = {"stopLoss": {"enabled": True, "percent": "20"}}
+
+
+async def told(cli: Cli, id_: str) -> dict[str, Any]:
+    said = await cli.run("why", id_, "--json")
+    assert (said.code, said.err) == (0, "")
+    assert said.out.count("\n") == 1
+    return dict(json.loads(said.out))
+
+
+async def test_every_id_of_a_chain_tells_the_same_position(
+    served: Served, admin: Client, database_url: str, tmp_path: Path
+) -> None:
+    """Signal, order, fill and position lead to the same figures, with fills, ledger, rules and config."""
+    cli = Cli(tmp_path / "home", database_url)
+    agent = await trading(admin, STOPPED)
+    signal = await agent.buy()
+    await agent.price("0.005")
+    swaps = (await admin.get("/agent-historical-swaps")).body
+    while not swaps:
+        swaps = (await admin.get("/agent-historical-swaps")).body
+    (swap,) = swaps
+    of_signal = await told(cli, signal)
+    entry, stop = of_signal["orders"]
+    for id_ in (entry["id"], stop["fill"]["id"], swap["id"]):
+        story = await told(cli, id_)
+        assert {name: story[name] for name in ("signals", "orders", "positions")} == {
+            name: of_signal[name] for name in ("signals", "orders", "positions")
+        }
+    (decision,) = of_signal["signals"][0]["decisions"]
+    assert [each["rule"] for each in decision["rules"]] == [rule.__name__ for rule in (*RULES, *SIZED_RULES)]
+    assert {each["answer"] for each in decision["rules"]} == {"passed"}
+    assert decision["config"]["version"] == 1
+    assert decision["config"]["values"]["stopLoss"] == STOPPED["stopLoss"]
+    assert (entry["purpose"], stop["purpose"], stop["triggerPrice"]) == ("entry", "stop_loss", "0.00536")
+    assert stop["cause"]["readings"][0]["price"] == "0.005"
+    (position,) = of_signal["positions"]
+    assert [change["fillId"] for change in position["changes"]] == [entry["fill"]["id"], stop["fill"]["id"]]
+    assert position["realizedPnl"] == swap["profitLossSol"]
+    assert [line["reason"] for line in entry["fill"]["ledger"]] == ["swap", "fee", "swap"]
+    offsets = [(part["tapeOffset"], part["journalOffset"]) for part in (entry, stop)]
+    assert offsets == [(3, 2), (4, 3)]
+
+
+async def test_a_denial_names_its_rule_and_what_was_not_asked(
+    served: Served, admin: Client, database_url: str, tmp_path: Path
+) -> None:
+    """Of a denied signal the rule, its limit and the value are told, the rules before it and those behind."""
+    cli = Cli(tmp_path / "home", database_url)
+    agent = await trading(admin, {"signals": {"minStrength": 5}})
+    story = await told(cli, await agent.buy())
+    (decision,) = story["signals"][0]["decisions"]
+    assert (decision["outcome"], decision["rule"]) == ("denied", "min_strength")
+    assert (decision["limit"], decision["value"]) == ("5", "4")
+    answers = [each["answer"] for each in decision["rules"]]
+    assert answers[:3] == ["passed", "denied", "not asked"]
+    assert (story["orders"], story["positions"]) == ([], [])
+
+
+async def test_the_text_tells_the_chain(
+    served: Served, admin: Client, database_url: str, tmp_path: Path
+) -> None:
+    """Without a terminal the text is plain: prices, rules, offsets, ledger and figures in their order."""
+    cli = Cli(tmp_path / "home", database_url)
+    agent = await trading(admin)
+    said = await cli.run("why", await agent.buy())
+    assert said.code == 0
+    assert "\x1b" not in said.out
+    rest = said.out
+    for part in (
+        "signal ", "tape offset 3, journal offset 2", "buy USDC, strength 4", 'agent "agent"',
+        "price 0.0067 SOL", "rules passed: signal_expiry", "config version 0, the defaults:",
+        "order ", "entry #0, buy for 1 SOL", "config version 0, as above",
+        "fill ", "reference price 0.0067 SOL", "ledger: -0.997 SOL (swap), balance 9.003",
+        "position ", "opened by fill", "holds 148.805970149", "realized PnL 0 SOL",
+    ):  # fmt: skip
+        found, rest = rest.partition(part)[1:]
+        assert found, (part, said.out)
+
+
+async def test_an_unknown_id_is_one_line(served: Served, database_url: str, tmp_path: Path) -> None:
+    """An id that nothing has, and what is no id at all, end with 1 and a line that says so."""
+    cli = Cli(tmp_path / "home", database_url)
+    said = await cli.run("why", "00000000-0000-4000-8000-000000000000")
+    assert (said.code, said.out) == (1, "")
+    assert "no signal, order, fill or position has the id 00000000" in said.one_line()
+    said = await cli.run("why", "nonsense")
+    assert (said.code, said.out) == (1, "")
+    assert "'nonsense' is no id" in said.one_line()

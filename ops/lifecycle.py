@@ -44,6 +44,7 @@ class Feed(NamedTuple):
 
     path: Path
     speed: float
+    loop: bool
 
 
 async def run_daemon(settings: Settings, feeds: Sequence[Feed]) -> int:
@@ -116,7 +117,7 @@ async def _admin_key(installation: Installation, home: Home) -> None:
 
 def _feed(daemon: Daemon, feed: Feed) -> FileFeed:
     try:
-        return FileFeed.open(feed.path, daemon.intake, feed.speed)
+        return FileFeed.open(feed.path, daemon.intake, feed.speed, loop=feed.loop)
     except FeedError as error:
         raise StartError(f"--feed: {error}") from error
 

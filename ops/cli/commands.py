@@ -40,13 +40,16 @@ def up(
         typer.Option("--feed", metavar="FILE", help="Price file to replay; may be repeated."),
     ] = None,
     feed_speed: Annotated[
-        float, typer.Option("--feed-speed", min=0, help="Seconds of the file per second; 0: no pauses.")
-    ] = 1.0,
+        str, typer.Option("--feed-speed", help="Seconds of the file per second; max: no pauses.")
+    ] = "1",
+    feed_loop: Annotated[
+        bool, typer.Option("--feed-loop", help="Begin a price file again at its end.")
+    ] = False,
 ) -> None:
     """Run everything in one process: database, trader, projector and API."""
     from ops.cli import up as command
 
-    command.run(home=home, host=host, port=port, feeds=feed or [], feed_speed=feed_speed)
+    command.run(home=home, host=host, port=port, feeds=feed or [], speed=feed_speed, loop=feed_loop)
 
 
 @keys.command("create")

@@ -9,12 +9,20 @@ from pathlib import Path
 import uvloop
 
 from daemon import logs
+from ops.errors import StartError
 from ops.installation import read_settings
 from ops.lifecycle import Feed, run_daemon
+from streams.sources.files import parse_speed
 
 
 def run(
-    *, home: Path | None, host: str | None, port: int | None, feeds: Sequence[Path], feed_speed: float
+    *,
+    home: Path | None,
+    host: str | None,
+    port: int | None,
+    feeds: Sequence[Path],
+    speed: str,
+    loop: bool,
 ) -> None:
     """Run the daemon until it is told to stop; exits 1 when a part of it ends by itself."""
     settings = read_settings(home=home, host=host, port=port)
@@ -22,4 +30,11 @@ def run(
     logs.configure(
         form if form != "auto" else "console" if sys.stderr.isatty() else "json", settings.log_level
     )
-    sys.exit(uvloop.run(run_daemon(settings, [Feed(path, feed_speed) for path in feeds])))
+    sys.exit(uvloop.run(run_daemon(settings, [Feed(path, _speed(speed), loop) for path in feeds])))
+
+
+def _speed(text: str) -> float:
+    try:
+        return parse_speed(text)
+    except ValueError as error:
+        raise StartError(f"--feed-speed: {error}") from None

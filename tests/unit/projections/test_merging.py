@@ -86,8 +86,8 @@ async def test_a_broken_chain_stops_the_fold(log: MemoryLog) -> None:
     await history.add(TimePassed())
     await history.commit()
     merge = Merge(log, 0, START)
+    use_context()
     with pytest.raises(FoldFailed) as failed:
-        use_context()
         await fold(merge, Folder(0, State()), await merge.read(10))
     assert isinstance(failed.value.__cause__, BrokenChain)
     assert failed.value.offset == 1

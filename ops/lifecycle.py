@@ -28,6 +28,7 @@ from ops.home import Home, default_home, write_private
 from ops.postgres import EmbeddedPostgres, PostgresGone, find_binaries
 from ops.wiring import Daemon, Installation, build_daemon, open_installation
 from projections import rebuild, schema
+from projections.merging import FoldFailed
 from streams.sources.files import FileFeed
 from streams.sources.rows import FeedError
 from streams.stages.trader import LostClaim, Trader
@@ -95,9 +96,16 @@ async def _read_models(daemon: Daemon) -> None:
         return
     _log.info("rebuilding the read models", journal=head.journal)
     daemon.status.rebuilding = True
-    result = await rebuild.rebuild(log, database)
+    try:
+        result = await rebuild.rebuild(log, database)
+    except FoldFailed as error:
+        # The projector folds what lies before it, halts there and says so; the API serves that far.
+        _log.error("rebuild failed", tape_offset=error.offset, error=str(error))
+        async with database.pool.acquire() as connection:
+            await schema.prepare(connection)
+    else:
+        _log.info("rebuilt", events=result.events, seconds=round(result.seconds, 1))
     daemon.status.rebuilding = False
-    _log.info("rebuilt", events=result.events, seconds=round(result.seconds, 1))
 
 
 async def _admin_key(installation: Installation, home: Home) -> None:
@@ -105,13 +113,15 @@ async def _admin_key(installation: Installation, home: Home) -> None:
     pool = installation.database.pool
     if await keys.has_any(pool):
         return
-    made = await keys.create(pool, name="first admin key", scopes=["admin"])
+    text = keys.new_text()
     path = home.path / ADMIN_KEY_NAME
     try:
-        write_private(path, made.text + "\n")
+        # Before the database knows it: killed in between, the next start writes another over it.
+        write_private(path, text + "\n")
     except OSError as error:
         raise refusal("write to the home", path, error) from error
-    sys.stdout.write(f"admin key (shown once, kept in {path}): {made.text}\n")
+    await keys.create(pool, name="first admin key", scopes=["admin"], text=text)
+    sys.stdout.write(f"admin key (shown once, kept in {path}): {text}\n")
     sys.stdout.flush()
 
 

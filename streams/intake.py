@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from daemon import clock
 from daemon.domain.commands import ClosePosition, DropInput, Input, ReleaseAgent, TimePassed
+from daemon.domain.values import Owner
 from daemon.metrics import Metrics
 from daemon.records import encode
 from streams.log.contract import Appended, Log, LogUnavailable, OutcomeUnknown
@@ -28,6 +29,9 @@ APPEND_INPUTS_MAX: Final = 2_000
 """What goes in one transaction at most."""
 RETRY_SECONDS: Final = (0.05, 0.2, 0.5, 1.0, 2.0)
 """Waits between tries while the log cannot be reached."""
+
+FEEDS: Final = Owner("tapefold")
+"""The owner in whose name our own feeds append."""
 
 _NEVER_REFUSED: Final = (TimePassed, DropInput, ReleaseAgent, ClosePosition)
 """What lets an operator out, or the trader go on: a backlog must not keep it away."""
@@ -110,7 +114,9 @@ class Intake:
             raise Overloaded(f"{WAITING_MAX} requests wait for append", 1)
         standing = self._standing.tapes[tape]
         if self._standing.is_halted(tape):
-            return  # a halted tape takes writes: they are durable and wait for the operator
+            if item.actor.owner == FEEDS:
+                raise Overloaded("the tape stands still, and prices would only pile up", 1)
+            return  # a halted tape takes what people write: it is durable and waits for the operator
         behind = standing.head - standing.reached
         if behind > BEHIND_INPUTS_MAX:
             raise Overloaded(f"the trader is {behind} inputs behind", 5)

@@ -16,8 +16,8 @@ import structlog
 
 from daemon import clock
 from daemon.domain.commands import Actor, Input, ObservePrices, Reading
-from daemon.domain.values import InputId, Mint, Owner
-from streams.intake import Intake, IntakeUnavailable, Overloaded
+from daemon.domain.values import InputId, Mint
+from streams.intake import FEEDS, Intake, IntakeUnavailable, Overloaded
 from streams.sources.pace import Pace
 from streams.sources.rows import FeedError, Row, read_rows
 
@@ -47,7 +47,7 @@ class FileFeed:
         self._pace = pace
         self.name = _name(path)
         self.source = f"file:{self.name}"
-        self._actor = Actor(owner=Owner("tapefold"), key=f"feed:{self.name}")
+        self._actor = Actor(owner=FEEDS, key=f"feed:{self.name}")
         self._gathered: list[Reading] = []
         self._send_at = 0.0
         self._crowded = False

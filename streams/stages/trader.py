@@ -21,7 +21,7 @@ from daemon.domain.inputs import decide, drop
 from daemon.domain.tape import Tape
 from daemon.domain.values import InputId, Owner, use_context
 from daemon.metrics import Metrics
-from daemon.records import TapeRecord, UnreadableRecord, decode_input, encode, seal
+from daemon.records import BrokenChain, TapeRecord, UnreadableRecord, decode_input, encode, seal
 from streams.intake import IntakeUnavailable
 from streams.log.contract import Claim, ClaimHeld, Fenced, Log, LogUnavailable, OutcomeUnknown
 from streams.stages.batch import Batch, names_drop
@@ -75,12 +75,18 @@ class Trader:
     async def run(self, stop: asyncio.Event) -> None:
         """Claim, fold, and trade until `stop`; what is decided by then is committed.
 
-        Raises `LostClaim`, `BrokenChain` or `UnreadableRecord` where this process cannot go on.
+        Raises `LostClaim` when a later claim has fenced this one.
         """
         use_context()
         self._stopped = asyncio.ensure_future(stop.wait())
         try:
             await self._run(stop)
+        except (BrokenChain, UnreadableRecord, BrokenInvariant) as error:
+            # What is stored cannot be folded: nobody can trade on it, and to end would only begin again.
+            offset = self._reached + 1
+            _log.error("halted", tape=self._number, offset=offset, error=str(error))
+            self._standing.halt("trader", self._number, offset, f"{type(error).__name__}: {error}")
+            await self._stopped
         finally:
             self._stopped.cancel()
 

@@ -12,6 +12,7 @@ from daemon.domain.values import InputId, Mint, Owner, PositionId, Price
 from daemon.metrics import Metrics
 from streams.intake import (
     BEHIND_INPUTS_MAX,
+    FEEDS,
     RETRY_SECONDS,
     WAITING_MAX,
     Intake,
@@ -104,6 +105,8 @@ async def test_a_halted_tape_takes_writes() -> None:
     standing.tapes[0].head = BEHIND_INPUTS_MAX + 1
     standing.halt("trader", 0, 7, "undecodable")
     await intake.put(item("price"))
+    with pytest.raises(Overloaded):  # only our own feeds wait outside: their prices would be old by then
+        await intake.put(item("feed", owner=FEEDS))
 
 
 @pytest.mark.parametrize("failure", [OutcomeUnknown("broke"), LogUnavailable("down")])

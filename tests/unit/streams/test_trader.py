@@ -248,3 +248,17 @@ async def test_a_fan_out_decides_for_every_agent_in_one_entry() -> None:
 
 def _signal(name: str) -> Input:
     return Input(id=InputId(name), actor=ACTOR, command=buy(), hash=name)
+
+
+async def test_a_journal_that_cannot_be_trusted_halts_the_start() -> None:
+    """A start that cannot fold what is stored stays, says where, and decides nothing."""
+    async with world() as made:
+        await fund(made)
+        stored = made.log._tapes[0].records
+        stored[0] = stored[0]._replace(data=stored[0].data.replace(b"one", b"two"))
+    async with world(made.log, made.clock) as again:
+        while not again.standing.is_halted(0):
+            await asyncio.sleep(0)
+        await again.log.append(0, [encode(_signal("behind"))])
+        assert "BrokenChain" in again.standing.halted["trader", 0].error
+        assert (await again.log.head(0)).reached == 1

@@ -61,8 +61,11 @@ def buy(
     )
     if not 0 < quantity <= QUANTITY_MAX:
         return Refusal("1 … 2^64-1 base units", str(quantity))
-    price = reference * (BPS + model.slippage_bps) / BPS * pool[1] / pool[0]
-    return Execution(quantity, swapped, fee, round_price(price), _impact_bps(*pool))
+    if model.slippage_bps or pool[0] != pool[1]:
+        price = round_price(reference * (BPS + model.slippage_bps) / BPS * pool[1] / pool[0])
+    else:
+        price = round_price(reference)
+    return Execution(quantity, swapped, fee, price, _impact_bps(*pool))
 
 
 def sell(

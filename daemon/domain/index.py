@@ -7,7 +7,7 @@ holds is dropped there. So a rollback only has to bring back what was taken out.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from functools import partial
 from typing import Any, Final, NamedTuple
@@ -53,12 +53,13 @@ class Index:
         self._deadlines: list[_Deadline] = []
         self._waiting: dict[Mint, dict[AgentId, None]] = {}
 
-    def update(self, before: AgentState | None, after: AgentState) -> None:
-        """Take in one agent's new state."""
-        if before is None or before.orders is not after.orders:
-            self._update_orders({} if before is None else before.orders, after)
-        if before is None or before.positions is not after.positions or before.config is not after.config:
-            self._update_positions(before, after)
+    def update(self, before: AgentState, after: AgentState, moved: Iterable[Mint]) -> None:
+        """Take in one agent's new state; `moved` are the mints whose positions have changed."""
+        if before.orders is not after.orders:
+            self._update_orders(before.orders, after)
+        # A new config moves all triggers. Otherwise only what moved is looked at, however much is held.
+        for mint in moved if before.config is after.config else after.positions:
+            self._arm(after, mint)
 
     def waiting(self, mint: Mint) -> list[AgentId]:
         """The agents with orders that wait for a price of this mint, in order of creation."""
@@ -132,13 +133,6 @@ class Index:
         for order_id, order in before.items():
             if order_id not in after.orders and order.mint not in mints:
                 self._undo.drop(self._waiting.get(order.mint, {}), agent_id)
-
-    def _update_positions(self, before: AgentState | None, after: AgentState) -> None:
-        for mint, held in after.positions.items():
-            old = None if before is None else before.positions.get(mint)
-            moved = old is None or old.figures is not held.figures
-            if moved or before is None or before.config is not after.config:
-                self._arm(after, mint)
 
     def _arm(self, agent: AgentState, mint: Mint) -> None:
         held = agent.positions.get(mint)

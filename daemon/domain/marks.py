@@ -22,6 +22,8 @@ CONFIRM_WITHIN: Final = Decimal("0.2")
 """How near the second reading must be to the first."""
 CONFIRM_MS_MAX: Final = 60_000
 """How long a first reading waits for its second."""
+SAID_MAX: Final = 32
+"""Refusals remembered of one mint: source names come from outside and could be many."""
 _MORE: Final = 1 + JUMP_MAX
 _LESS: Final = 1 - JUMP_MAX
 _NEAR_MORE: Final = 1 + CONFIRM_WITHIN
@@ -141,7 +143,7 @@ def _refuse(
     key = (reading.source, reason)
     if key in prices.said:
         return prices, Refused(reason, limit, value, said=True)
-    said = msgspec.structs.replace(prices, said=(*prices.said, key))
+    said = msgspec.structs.replace(prices, said=(*prices.said[-SAID_MAX + 1 :], key))
     return said, Refused(reason, limit, value, said=False)
 
 

@@ -16,7 +16,9 @@ from daemon.domain.events import (
     InputDropped,
     MintRegistered,
     PositionClosed,
+    PositionIncreased,
     PositionOpened,
+    PositionReduced,
 )
 from daemon.domain.evolve import evolve, initial
 from daemon.domain.index import Index
@@ -104,14 +106,21 @@ class Tape:
 
     def adopt(self, before: AgentState, events: list[AnyAgentEvent], after: AgentState) -> None:
         """Take in what one agent has decided; `after` is `before` after the events."""
+        moved: dict[Mint, None] = {}
         for event in events:
-            if isinstance(event, PositionOpened):
-                self.undo.put(self.positions, event.position_id, event.agent_id)
-            elif isinstance(event, PositionClosed):
-                self.undo.drop(self.positions, event.position_id)
+            match event:
+                case PositionOpened():
+                    self.undo.put(self.positions, event.position_id, event.agent_id)
+                    moved[event.mint] = None
+                case PositionIncreased() | PositionReduced():
+                    moved[event.mint] = None
+                case PositionClosed():
+                    self.undo.drop(self.positions, event.position_id)
+                case _:
+                    pass
         if after is not before:
             self.undo.put(self.agents, after.agent_id, after)
-            self.index.update(before, after)
+            self.index.update(before, after, moved)
 
     def _create(self, event: AgentCreated) -> None:
         if event.agent_id in self.agents:

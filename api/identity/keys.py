@@ -53,14 +53,26 @@ class NewKey(NamedTuple):
     text: str
 
 
-async def create(database: Reader, *, name: str, scopes: Sequence[Scope], owner: Owner = OPERATOR) -> NewKey:
-    """Make and store a key. Raises `ValueError` for a wrong name, owner or scope."""
+def new_text() -> str:
+    """A key that nobody has yet."""
+    return PREFIX + clock.random_token(KEY_BYTES)
+
+
+async def create(
+    database: Reader,
+    *,
+    name: str,
+    scopes: Sequence[Scope],
+    owner: Owner = OPERATOR,
+    text: str | None = None,
+) -> NewKey:
+    """Store a key, `text` or a new one. Raises `ValueError` for a wrong name, owner or scope."""
     _check(name, "name")
     _check(owner, "owner")
     unknown = sorted(set(scopes) - set(SCOPES))
     if unknown or not scopes:
         raise ValueError(f"scopes must be some of {', '.join(SCOPES)}; got {', '.join(unknown) or 'none'}")
-    key = NewKey(clock.random_id(), PREFIX + clock.random_token(KEY_BYTES))
+    key = NewKey(clock.random_id(), new_text() if text is None else text)
     await _run(
         database,
         insert(API_KEYS).returning(API_KEYS.c.id),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import uvloop
 
 from daemon import logs
+from daemon.settings import Settings
 from ops.errors import StartError
 from ops.installation import read_settings
 from ops.lifecycle import Feed, run_daemon
@@ -30,7 +32,15 @@ def run(
     logs.configure(
         form if form != "auto" else "console" if sys.stderr.isatty() else "json", settings.log_level
     )
-    sys.exit(uvloop.run(run_daemon(settings, [Feed(path, _speed(speed), loop) for path in feeds])))
+    sys.exit(uvloop.run(_run(settings, [Feed(path, _speed(speed), loop) for path in feeds])))
+
+
+async def _run(settings: Settings, feeds: Sequence[Feed]) -> int:
+    code = await run_daemon(settings, feeds)
+    # Nothing is left to cut short: a second signal that comes between the loop's end and ours, when nobody
+    # handles it any more, must not spoil the code.
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
+    return code
 
 
 def _speed(text: str) -> float:

@@ -11,6 +11,7 @@ from aiohttp import web
 from api.identity.keys import KeyRing
 from daemon.domain.commands import Input
 from daemon.metrics import Metrics
+from projections.progress import Projected
 from projections.query import Reader
 from streams.intake import Recorded
 
@@ -31,7 +32,7 @@ class Intake(Protocol):
 class Progress(Protocol):
     """How far the read models are."""
 
-    async def wait(self, tape: int, offset: int, seconds: float) -> bool:
+    async def wait_row(self, tape: int, offset: int, seconds: float) -> Projected:
         """Whether the read models hold the input at `offset`, waiting for it up to `seconds`."""
 
 

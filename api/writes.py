@@ -114,9 +114,10 @@ async def finish(
     halted = deps.status.is_halted(recorded.tape)
     if write.no_wait or halted:
         return _accepted(write, [recorded], halted=halted)
-    if not await deps.progress.wait(recorded.tape, recorded.offset, deps.wait_seconds):
+    projected, row = await deps.progress.wait_row(recorded.tape, recorded.offset, deps.wait_seconds)
+    if not projected:
         return _accepted(write, [recorded], halted=deps.status.is_halted(recorded.tape))
-    row = await get_input(deps.reader, recorded.tape, recorded.offset)
+    row = row or await get_input(deps.reader, recorded.tape, recorded.offset)
     if row is None:
         return _accepted(write, [recorded], halted=False)
     if row.outcome == "repeated":

@@ -71,6 +71,7 @@ class Merge:
         """The last journal offset read, which may be ahead of what was folded."""
         self.upto = reached.tape_offset
         """The tape offset up to which the journal is known."""
+        self._complete = False
         self._source = source
         self._tape = tape
         self._chain = ChainReader(reached.hash, reached.tape_offset)
@@ -78,6 +79,11 @@ class Merge:
         self._journal_offset = reached.journal_offset
         self._tape_offset = reached.tape_offset
         self._at = reached.at
+
+    @property
+    def at_end(self) -> bool:
+        """Whether all was given out that the journal held when it was last read."""
+        return self._complete and self._tape_offset >= self.upto
 
     async def read(self, limit: int, until: int | None = None) -> Sequence[TapeRecord]:
         """The next inputs that the journal has passed, up to the offset `until`; none: wait for more."""
@@ -87,6 +93,7 @@ class Merge:
             if page.records:
                 self.read_to = page.records[-1].offset
                 self.upto = max(self.upto, page.records[-1].tape_offset)
+            self._complete = page.complete
             if page.complete:
                 self.upto = max(self.upto, page.reached)
         upto = self.upto if until is None else min(self.upto, until)

@@ -6,11 +6,13 @@ import asyncio
 import heapq
 import itertools
 from collections import defaultdict
-from typing import Final, NamedTuple
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Table, select
 
 from daemon.records import GENESIS
+from projections.inputs import InputRow
 from projections.model import METADATA, Model, Row, count_column, long_column, text_column
 from projections.query import Query, Reader, columns, equals
 
@@ -70,39 +72,51 @@ async def list_progress(reader: Reader) -> list[ProgressRow]:
     return await _PROGRESS.all(reader)
 
 
+class Projected(NamedTuple):
+    """Whether an input can be read now, and its row where it was at hand."""
+
+    done: bool
+    row: InputRow | None
+
+
 class Progress:
     """The offsets that the projectors of this process have reached, to be waited for."""
 
     def __init__(self) -> None:
         self._projected: dict[int, int] = {}
-        self._waiting: defaultdict[int, list[tuple[int, int, asyncio.Future[None]]]] = defaultdict(list)
+        self._waiting: defaultdict[int, list[tuple[int, int, asyncio.Future[InputRow | None]]]] = defaultdict(
+            list
+        )
         self._numbers = itertools.count()
 
     def projected(self, tape: int) -> int:
         """The last tape offset whose rows can be read; −1 before the first."""
         return self._projected.get(tape, -1)
 
-    def advance(self, tape: int, offset: int) -> None:
-        """The rows of all inputs up to `offset` can be read now.
+    def advance(self, tape: int, offset: int, written: Mapping[Any, Any] | None = None) -> None:
+        """The rows of all inputs up to `offset` can be read now; `written` holds the newest by their keys.
 
         A smaller one than before is true after a crash of the database: the rows will be written again.
         """
         self._projected[tape] = offset
         waiting = self._waiting[tape]
         while waiting and waiting[0][0] <= offset:
-            future = heapq.heappop(waiting)[2]
+            wanted, _, future = heapq.heappop(waiting)
             if not future.done():
-                future.set_result(None)
+                future.set_result(None if written is None else written.get((tape, wanted)))
 
     async def wait(self, tape: int, offset: int, seconds: float) -> bool:
         """Wait until `offset` is projected, at most so long; says whether it is."""
+        return (await self.wait_row(tape, offset, seconds)).done
+
+    async def wait_row(self, tape: int, offset: int, seconds: float) -> Projected:
+        """The same, with the input's row if it was written meanwhile: it need not be read back."""
         if self.projected(tape) >= offset:
-            return True
-        future = asyncio.get_running_loop().create_future()
+            return Projected(done=True, row=None)
+        future: asyncio.Future[InputRow | None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiting[tape], (offset, next(self._numbers), future))
         try:
             async with asyncio.timeout(seconds):
-                await future
+                return Projected(done=True, row=await future)
         except TimeoutError:
-            return False
-        return True
+            return Projected(done=False, row=None)

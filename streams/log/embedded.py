@@ -41,7 +41,8 @@ class EmbeddedLog:
         self._epochs: dict[int, int] = {}
         self._locks = ClaimLocks(database)
         self._partitions = Partitions(database.pool, partition_offsets)
-        self._listener = Listener(database, self._growth)
+        self._sessions: set[int] = set()
+        self._listener = Listener(database, self._growth, self._sessions)
 
     @classmethod
     async def open(cls, database: Database, *, tail_bytes: int = TAIL_BYTES_MAX) -> Self:
@@ -170,7 +171,7 @@ class EmbeddedLog:
     async def _store(self, records: int, statement: str, *arguments: Any) -> asyncpg.Record | None:
         for _ in range(STORE_TRIES_MAX):
             try:
-                return await store(self._pool, statement, *arguments)
+                return await store(self._pool, self._sessions, statement, *arguments)
             except asyncpg.CheckViolationError:
                 # No partition holds such an offset: the one ahead did not come in time. Nothing was stored.
                 await self._partitions.ensure(records)

@@ -30,12 +30,13 @@ _LOST: Final = (
 _PASSING: Final = ("25006", "40", "53", "55", "57", "58")
 
 
-async def store(pool: Pool, statement: str, *arguments: Any) -> asyncpg.Record | None:
-    """Run a statement that stores, once. It returns at most one row.
+async def store(pool: Pool, sessions: set[int], statement: str, *arguments: Any) -> asyncpg.Record | None:
+    """Run a statement that stores, once. It returns at most one row. `sessions` learns who stores.
 
     Raises `LogUnavailable` if certainly nothing was stored, `OutcomeUnknown` if nobody can tell.
     """
     async with _borrowed(pool) as connection:
+        sessions.add(connection.get_server_pid())
         try:
             return await connection.fetchrow(statement, *arguments, timeout=STORE_SECONDS_MAX)
         except asyncpg.PostgresError as error:

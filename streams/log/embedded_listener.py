@@ -54,8 +54,10 @@ class Listener:
     Meanwhile nothing is missed for long: every wait ends after a second and its caller reads again.
     """
 
-    def __init__(self, database: Database, tapes: Sequence[Growth]) -> None:
+    def __init__(self, database: Database, tapes: Sequence[Growth], own: set[int]) -> None:
+        """`own` holds the sessions of our own calls, which tell of growth when they have their answer."""
         self._database = database
+        self._own = own
         self._tapes = tapes
         self._task: asyncio.Task[None] | None = None
 
@@ -79,6 +81,9 @@ class Listener:
     async def _listen_once(self) -> None:
         lost = asyncio.Event()
         session = await self._database.session()
+        # A server that was started again gives its numbers anew. If one is taken for ours by mistake, what it
+        # stores is found within a second.
+        self._own.clear()
         try:
             session.add_termination_listener(lambda _: lost.set())
             await session.add_listener(sql.CHANNEL, self._hear)
@@ -91,7 +96,11 @@ class Listener:
         finally:
             session.terminate()
 
-    def _hear(self, _session: Any, _pid: int, _channel: str, payload: object) -> None:
+    def _hear(self, _session: Any, pid: int, _channel: str, payload: object) -> None:
+        if pid in self._own:
+            # A notification may be here before the answer, and with it what was stored: who woke now would
+            # have to ask the database for it.
+            return
         kind, tape, *ends = str(payload).split()
         growth = self._tapes[int(tape)]
         if kind == "t":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 import asyncpg
@@ -13,6 +13,7 @@ from daemon.database import Database, DatabaseUnreachable
 from daemon.domain.values import use_context
 from daemon.records import TapeRecord
 from projections.folding import Folder
+from projections.inputs import INPUTS
 from projections.merging import FoldFailed, Merge, fold
 from projections.model import SCHEMA
 from projections.progress import START, Progress
@@ -111,11 +112,13 @@ class Projector:
             folder = Folder(self._tape, await writer.load(), writer.reached.now)
             merge = Merge(self._log, self._tape, writer.reached)
             while True:
-                if records := await merge.read(INPUTS_MAX, until):
+                records = await merge.read(INPUTS_MAX, until)
+                if records:
                     await self._project(writer, folder, merge, records)
                 elif stopped.done() or (until is not None and writer.reached.tape_offset >= until):
                     return
-                else:
+                if not records or merge.at_end:
+                    # Returns at once if the journal has grown: who has all of it need not ask the database.
                     await self._wait(merge, stopped)
         finally:
             connection.terminate()
@@ -126,7 +129,8 @@ class Projector:
         ignored, events = merge.ignored, folder.events
         await fold(merge, folder, records)
         try:
-            await writer.write(folder.take(), merge.reached(folder.now))
+            batch = folder.take()
+            await writer.write(batch, merge.reached(folder.now))
         except _PASSING:
             raise
         except asyncpg.PostgresError as error:
@@ -134,11 +138,11 @@ class Projector:
         self.ignored += merge.ignored - ignored
         self.events += folder.events - events
         self._delay = RETRY_SECONDS_MIN
-        self._advance(writer)
+        self._advance(writer, batch.rows.get(INPUTS))
 
-    def _advance(self, writer: Writer) -> None:
+    def _advance(self, writer: Writer, written: Mapping[Any, Any] | None = None) -> None:
         self.reached = writer.reached
-        self._progress.advance(self._tape, writer.reached.tape_offset)
+        self._progress.advance(self._tape, writer.reached.tape_offset, written)
 
     async def _wait(self, merge: Merge, stopped: asyncio.Task[Any]) -> None:
         waiting = asyncio.create_task(

@@ -11,6 +11,7 @@ from api.ports import Deps, Halt, TapeHealth
 from daemon.domain.commands import Input
 from daemon.domain.values import Owner
 from daemon.metrics import Metrics
+from projections.progress import Projected
 from projections.query import Reader
 from streams.intake import Recorded
 
@@ -38,10 +39,10 @@ class StubProgress:
     def __init__(self) -> None:
         self.waited: list[tuple[int, int, float]] = []
 
-    async def wait(self, tape: int, offset: int, seconds: float) -> bool:
+    async def wait_row(self, tape: int, offset: int, seconds: float) -> Projected:
         self.waited.append((tape, offset, seconds))
         await asyncio.sleep(0)
-        return False
+        return Projected(done=False, row=None)
 
 
 class StubStatus:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, assert_never
 
-from daemon.domain import ledger, trading
+from daemon.domain import approving, ledger, settling
 from daemon.domain.commands import (
     ClosePosition,
     ConfigureAgent,
@@ -143,7 +143,7 @@ def run_command(state: AgentState, command: AgentCommand, context: Context) -> R
 
 
 def _enter(run: Run, signal: SignalReceived, context: Context) -> None:
-    answer = trading.propose_entry(run.state, signal, context)
+    answer = approving.propose_entry(run.state, signal, context)
     if isinstance(answer, SignalDenied):
         run.emit(answer)
         return
@@ -151,7 +151,7 @@ def _enter(run: Run, signal: SignalReceived, context: Context) -> None:
     mark = context.mark(signal.mint)
     if answer.execution is not None and mark is not None:
         order = run.state.orders[answer.order.order_id]
-        run.emit(*trading.settle(run.state, order, mark, answer.execution, mark.price, context))
+        run.emit(*settling.settle(run.state, order, mark, answer.execution, mark.price, context))
 
 
 def _fill_now(run: Run, order: OrderApproved, context: Context, reference: Price | None = None) -> None:
@@ -165,7 +165,7 @@ def _fill(run: Run, order: Order, context: Context, reference: Price | None = No
     mark = context.fresh_mark(order.mint, run.state.config)
     if mark is None:
         return
-    outcome = trading.fill(run.state, order, mark, context, reference)
+    outcome = settling.fill(run.state, order, mark, context, reference)
     if isinstance(outcome, OrderRejected):
         run.emit(outcome)
     else:
@@ -188,7 +188,9 @@ def _check_exit(run: Run, mint: Mint, context: Context) -> None:
     decision = decide_exit(held, mark, state.config)
     if decision is None:
         return
-    order = trading.approve_exit(state, held, context, decision.purpose, trigger_price=decision.trigger_price)
+    order = approving.approve_exit(
+        state, held, context, decision.purpose, trigger_price=decision.trigger_price
+    )
     run.emit(order)
     _fill_now(run, order, context, decision.reference_price)
 
@@ -197,12 +199,12 @@ def _expire_due(run: Run, context: Context) -> None:
     for order in list(run.state.orders.values()):
         if not order.is_due(context.now):
             continue
-        run.emit(trading.expire(run.state, order, context))
+        run.emit(settling.expire(run.state, order, context))
         held = run.state.positions.get(order.mint)
         if order.side == "sell" and held is not None:
             # An exit is never given up: it is issued again under the next n.
             run.emit(
-                trading.approve_exit(
+                approving.approve_exit(
                     run.state,
                     held,
                     context,
@@ -222,7 +224,7 @@ def _close(run: Run, command: ClosePosition, context: Context) -> None:
     if run.state.has_exit(held.mint):
         run.deny("POSITION_CLOSING", "one_exit", "1", "an exit of this position is waiting for a price")
         return
-    order = trading.approve_exit(run.state, held, context, "manual", cause=context.input_id)
+    order = approving.approve_exit(run.state, held, context, "manual", cause=context.input_id)
     run.emit(order)
     _fill_now(run, order, context)
 

@@ -1,7 +1,7 @@
 """What one input of the tape decides: which agents it concerns, and all of their events as one entry.
 
-`decide` is a generator: it yields after each agent, so that a large fan-out can let others run, and returns
-the events, or None for prices that decide nothing. It evolves the tape as it goes.
+`decide_input` is a generator: it yields after each agent, so that a large fan-out can let others run, and
+returns the events, or None for prices that decide nothing. It evolves the tape as it goes.
 """
 
 from __future__ import annotations
@@ -53,11 +53,11 @@ Steps = Generator[None, None, None]
 AgentInput = ClosePosition | ConfigureAgent | DeleteAgent | Deposit | ReleaseAgent | UpdateAgent
 
 
-def decide(tape: Tape, offset: int, at: int, given: Input) -> Generator[None, None, Events | None]:
+def decide_input(tape: Tape, offset: int, at: int, given: Input) -> Generator[None, None, Events | None]:
     """Decide one input that the log stamped `at`; runs under the savepoints of `tape.undo`."""
-    entry = _Deciding(tape, offset, given)
+    entry = _Entry(tape, offset, given)
     yield from entry.pass_time(at)
-    yield from entry.decide()
+    yield from entry.answer()
     if isinstance(given.command, ObservePrices) and not entry.events:
         return None
     return entry.events
@@ -69,7 +69,7 @@ def drop(tape: Tape, at: int, by: Owner, key: str, reason: str) -> Events:
     return [InputDropped(by=by, key=key, reason=reason)]
 
 
-class _Deciding:
+class _Entry:
     """The entry of one input, under way."""
 
     def __init__(self, tape: Tape, offset: int, given: Input) -> None:
@@ -91,7 +91,7 @@ class _Deciding:
             self.run(agent_id, OrdersDue())
             yield
 
-    def decide(self) -> Steps:
+    def answer(self) -> Steps:
         """Decide the input itself, unless it stands on the tape already."""
         given = self.given
         first = self.tape.seen.get(given.id)

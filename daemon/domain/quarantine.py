@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from daemon.domain import trading
+from daemon.domain import approving
 from daemon.domain.agent import AgentCommand, CheckExit, FillWaiting, OrdersDue, Run
 from daemon.domain.events import AgentQuarantined, ExitsQuarantined, OrderCanceled, Side, SignalReceived
 from daemon.domain.risk import Proposal
@@ -26,7 +26,7 @@ def quarantine(state: AgentState, command: AgentCommand, context: Context, error
     elif isinstance(command, SignalReceived):
         denial = quarantined(Proposal(command, state, context.now, 0, None))
         if denial is not None:
-            run.emit(trading.denied(state, command, denial, context.mark(command.mint)))
+            run.emit(approving.denied(state, command, denial, context.mark(command.mint)))
     for mint in _failed_exits(state, command, context):
         _cancel(run, mint, "sell")
         held = state.positions.get(mint)

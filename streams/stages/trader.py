@@ -17,7 +17,7 @@ from daemon import clock
 from daemon.domain.commands import Actor, DropInput, Input, TimePassed
 from daemon.domain.errors import BrokenInvariant
 from daemon.domain.events import AnyEvent
-from daemon.domain.inputs import decide, drop
+from daemon.domain.inputs import decide_input, drop
 from daemon.domain.tape import Tape
 from daemon.domain.values import InputId, Owner, use_context
 from daemon.metrics import Metrics
@@ -192,7 +192,7 @@ class Trader:
 
     async def _decide(self, record: TapeRecord, batch: Batch) -> None:
         given = decode_input(record)
-        steps = decide(self._tape, record.offset, record.at, given)
+        steps = decide_input(self._tape, record.offset, record.at, given)
         events: list[AnyEvent] | None
         while True:
             try:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daemon.domain import trading
+from daemon.domain import approving, settling
 from daemon.domain.events import (
     AgentEvent,
     AnyEvent,
@@ -242,7 +242,7 @@ def test_an_agents_trouble_is_its_own(part: str, script: list[Step]) -> None:
     """With one agent poisoned, every other agent's events are the same, byte for byte."""
     healthy = played(script)
     victim = healthy.agents[POISONED]
-    real_fill = trading.fill
+    real_fill = settling.fill
 
     def rule(proposal: Any) -> None:
         if proposal.agent.agent_id == victim:
@@ -255,9 +255,9 @@ def test_an_agents_trouble_is_its_own(part: str, script: list[Step]) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         if part == "rule":
-            patch.setattr(trading, "RULES", (rule, *RULES))
+            patch.setattr(approving, "RULES", (rule, *RULES))
         else:
-            patch.setattr(trading, "fill", fill)
+            patch.setattr(settling, "fill", fill)
         poisoned = World()
         give_all(poisoned, healthy.world.records)
     assert others(poisoned, victim) == others(healthy.world, victim)

@@ -23,7 +23,7 @@ from daemon.domain.commands import (
 )
 from daemon.domain.events import AgentEvent, AnyEvent
 from daemon.domain.exits import falling_trigger
-from daemon.domain.inputs import decide, drop
+from daemon.domain.inputs import decide_input, drop
 from daemon.domain.state import AgentState
 from daemon.domain.tape import Tape
 from daemon.domain.values import (
@@ -247,7 +247,7 @@ class World:
 
 def run(tape: Tape, record: TapeRecord) -> list[AnyEvent] | None:
     """Decide one record to its end."""
-    steps = decide(tape, record.offset, record.at, decode_input(record))
+    steps = decide_input(tape, record.offset, record.at, decode_input(record))
     while True:
         try:
             next(steps)

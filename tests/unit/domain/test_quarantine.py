@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from daemon.domain import exits, trading
+from daemon.domain import approving, exits, settling
 from daemon.domain.commands import ConfigureAgent, Deposit, ReleaseAgent, UpdateAgent
 from daemon.domain.errors import BrokenInvariant, DomainError
 from daemon.domain.events import (
@@ -47,7 +47,7 @@ def poison(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         fails(agent.agent_id, "sizing")
         return real_sizing(agent)
 
-    real_fill, real_expire = trading.fill, trading.expire
+    real_fill, real_expire = settling.fill, settling.expire
 
     def fill(state: Any, order: Any, *rest: Any) -> Any:
         fails(state.agent_id, "fill")
@@ -66,10 +66,10 @@ def poison(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         fails(owners.get(position.position_id, AgentId("")), "trigger")
 
     owners: dict[Any, AgentId] = {}
-    monkeypatch.setattr(trading, "RULES", (rule, *RULES))
+    monkeypatch.setattr(approving, "RULES", (rule, *RULES))
     monkeypatch.setitem(SIZING, "fixed", sizing)
-    monkeypatch.setattr(trading, "fill", fill)
-    monkeypatch.setattr(trading, "expire", expire)
+    monkeypatch.setattr(settling, "fill", fill)
+    monkeypatch.setattr(settling, "expire", expire)
     monkeypatch.setattr(exits, "EXITS", (exit_, *exits.EXITS))
     monkeypatch.setattr(exits, "FALLING_TRIGGERS", (trigger, *exits.FALLING_TRIGGERS))
 

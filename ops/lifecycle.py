@@ -23,6 +23,7 @@ from aiohttp import web
 from api.identity import keys
 from daemon import clock
 from daemon.settings import Settings
+from ops import collector
 from ops.errors import StartError, refusal
 from ops.home import Home, default_home, write_private
 from ops.postgres import EmbeddedPostgres, PostgresGone, find_binaries
@@ -50,6 +51,7 @@ class Feed(NamedTuple):
 
 async def run_daemon(settings: Settings, feeds: Sequence[Feed]) -> int:
     """Run `tapefold up`; returns the exit code. Raises `StartError` where it cannot start."""
+    collector.tune()
     stop = _Stop()
     async with AsyncExitStack() as stack:
         home = Home.open(settings.home or default_home())
@@ -156,6 +158,7 @@ async def _run(
                 asyncio.create_task(each.run(ended), name="projector") for each in daemon.projectors
             )
             if await _ready(daemon, [*stages, *side], stop):
+                collector.settle()
                 _say_listening(listener)
                 side.extend(asyncio.create_task(_replay(each, stop.asked), name="feed") for each in feeds)
             watched = [*stages, *(task for task in side if task.get_name() != "feed")]

@@ -20,6 +20,8 @@ from daemon.domain.undo import Undo
 from daemon.domain.values import AgentId, Mint, OrderId, PositionId, Price
 
 _ALWAYS: Final = Decimal("Infinity")
+_ENDED_AT_ONCE: Final = 256
+"""Ended deadlines dropped at once: a burst of them must not hold the event loop."""
 _SPARE: Final = 64
 """How many dropped entries a heap may hold beyond its own size before it is cleaned."""
 
@@ -105,8 +107,11 @@ class Index:
     def next_deadline(self) -> int | None:
         """When the next waiting order expires. Only between batches: what has ended is dropped for good."""
         heap = self._deadlines
-        while heap and not self._pends(heap[0]):
+        for _ in range(_ENDED_AT_ONCE):
+            if not heap or self._pends(heap[0]):
+                break
             heapq.heappop(heap)
+        # One that has ended may be left on top: it only has us look again too early.
         return heap[0].at if heap else None
 
     def _pends(self, deadline: _Deadline) -> bool:

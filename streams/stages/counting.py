@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import structlog
+from prometheus_client import Counter
 
 from daemon.domain.events import (
     AgentQuarantined,
@@ -25,34 +26,46 @@ from daemon.metrics import Metrics
 _log = structlog.get_logger("trader")
 
 
+_Key = tuple[Counter, tuple[str, ...]]
+
+
 def count(metrics: Metrics, events: Iterable[AnyEvent]) -> None:
-    """Count the events of entries that are committed."""
+    """Count the events of entries that are committed: once per metric and labels, however many there are."""
+    counts: dict[_Key, int] = {}
     for event in events:
-        match event:
-            case OrderApproved(purpose="entry"):
-                metrics.decisions.labels("approved").inc()
-            case SignalDenied():
-                metrics.decisions.labels(event.rule).inc()
-            case OrderFilled():
-                metrics.fills.labels(event.side, event.purpose).inc()
-            case OrderRejected():
-                metrics.orders_ended.labels("rejected").inc()
-            case OrderExpired():
-                metrics.orders_ended.labels("expired").inc()
-            case OrderCanceled():
-                metrics.orders_ended.labels("canceled").inc()
-            case CommandDenied():
-                metrics.commands_denied.labels(event.code).inc()
-            case PriceRefused():
-                metrics.prices_refused.labels(event.reason).inc()
-            case AgentQuarantined():
-                metrics.quarantines.labels("agent").inc()
-                _log.error("agent quarantined", agent=event.agent_id, input=event.input_id, error=event.error)
-            case ExitsQuarantined():
-                metrics.quarantines.labels("exits").inc()
-                _log.error("exits quarantined", position=event.position_id, error=event.error)
-            case ClockSteppedBack():
-                metrics.clock_steps.inc()
-                _log.error("the log's clock stepped back", from_at=event.from_at, to_at=event.to_at)
-            case _:
-                pass
+        key = _key(metrics, event)
+        if key is not None:
+            counts[key] = counts.get(key, 0) + 1
+    for (metric, labels), number in counts.items():
+        (metric.labels(*labels) if labels else metric).inc(number)
+
+
+def _key(metrics: Metrics, event: AnyEvent) -> _Key | None:
+    match event:
+        case OrderFilled():
+            return metrics.fills, (event.side, event.purpose)
+        case OrderApproved():
+            return (metrics.decisions, ("approved",)) if event.purpose == "entry" else None
+        case SignalDenied():
+            return metrics.decisions, (event.rule,)
+        case OrderRejected():
+            return metrics.orders_ended, ("rejected",)
+        case OrderExpired():
+            return metrics.orders_ended, ("expired",)
+        case OrderCanceled():
+            return metrics.orders_ended, ("canceled",)
+        case CommandDenied():
+            return metrics.commands_denied, (event.code,)
+        case PriceRefused():
+            return metrics.prices_refused, (event.reason,)
+        case AgentQuarantined():
+            _log.error("agent quarantined", agent=event.agent_id, input=event.input_id, error=event.error)
+            return metrics.quarantines, ("agent",)
+        case ExitsQuarantined():
+            _log.error("exits quarantined", position=event.position_id, error=event.error)
+            return metrics.quarantines, ("exits",)
+        case ClockSteppedBack():
+            _log.error("the log's clock stepped back", from_at=event.from_at, to_at=event.to_at)
+            return metrics.clock_steps, ()
+        case _:
+            return None

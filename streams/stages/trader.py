@@ -208,8 +208,8 @@ class Trader:
         await self._let_others_run()
 
     async def _seal(self, record: TapeRecord, events: list[AnyEvent], batch: Batch) -> None:
-        encoded = []
-        for number, event in enumerate(events):
+        encoded: list[bytes] = []
+        for number, event in enumerate(events, 1):
             encoded.append(encode(event))
             if number % ENCODE_AT_ONCE == 0:
                 await self._let_others_run()

@@ -20,6 +20,7 @@ from daemon.domain.commands import Input
 from daemon.domain.ids import derive
 from daemon.domain.values import Price
 from daemon.metrics import Metrics
+from ops import collector
 from ops.home import Home
 from ops.migrations import migrate
 from ops.postgres import find_binaries, use_or_start
@@ -43,6 +44,7 @@ CONFIG: Final = {**inputs.SMALL, "market": inputs.STOPPED["market"]}
 
 async def run() -> Sequence[Figure]:
     """On the memory log, then on the embedded one with a reader that has to ask the database."""
+    collector.tune()  # as the daemon does
     figures = await _passes(MemoryLog(clock.now_ms), "memory")
     gc.collect()
     async with _postgres() as dsn, _database(dsn) as database:

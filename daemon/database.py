@@ -66,8 +66,11 @@ async def connect(dsn: str, application_name: str) -> Connection:
         )
     except _PASSING as error:
         raise DatabaseUnreachable(f"cannot connect to the database: {one_line(error)}") from error
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
+    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise DatabaseRefused(f"cannot use the database: {one_line(error)}") from error
+    except (ValueError, LookupError, OverflowError):
+        # What Python says of a URL that it cannot take apart quotes it, and so the password.
+        raise DatabaseRefused("cannot use the database: its URL cannot be read") from None
 
 
 class Database:

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Final, Literal
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -45,8 +47,9 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _postgres(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith(("postgresql://", "postgres://")):
-            raise ValueError("must begin with postgresql://")
+        fault = None if value is None else _url_fault(value)
+        if fault is not None:
+            raise ValueError(fault)
         return value
 
     @field_validator("log")
@@ -71,3 +74,43 @@ def read(**given: Any) -> Settings:
         message = str(first["msg"]).removeprefix("Value error, ")
         shown = "" if name == "database_url" else f" (it is {first.get('input')!r})"
         raise SettingError(f"{origin}: {message[0].lower()}{message[1:]}{shown}") from None
+
+
+_ENCODE: Final = (
+    "percent-encode what is special in user and password (@ as %40, : %3A, / %2F, ? %3F, # %23, [ %5B, ] %5D)"
+)
+_PLACE: Final = re.compile(r"(?:\[[^\[\]]+\]|[^:\[\]]*)(?::(?P<port>[0-9]{1,5}))?")
+_PORT_MAX: Final = 65_535
+
+
+def _url_fault(url: str) -> str | None:
+    """What is wrong with the form of a URL. Says nothing of its parts: any may be a piece of the password."""
+    if not url.startswith(("postgresql://", "postgres://")):
+        return "must begin with postgresql://"
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return f"cannot be read as postgresql://user:password@host:port/database; {_ENCODE}"
+    if parts.netloc.count("@") > 1:
+        return "has more than one @ before the host: an @ in user or password is written %40"
+    if "@" in parts.path or "#" in url:
+        return f"cannot be read as postgresql://user:password@host:port/database; {_ENCODE}"
+    places = parts.netloc.rpartition("@")[2]
+    if places and not all(map(_is_place, places.split(","))):
+        return f"needs host:port, or [IPv6]:port, with a port from 1 to {_PORT_MAX}; {_ENCODE}"
+    try:
+        given = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
+    except ValueError:
+        return f"needs name=value&name=value after the ?; {_ENCODE}"
+    if not all(_is_port(port) for port in given.get("port", "1").split(",")):
+        return f"needs a port from 1 to {_PORT_MAX}"
+    return None
+
+
+def _is_place(text: str) -> bool:
+    found = _PLACE.fullmatch(text) if text else None
+    return found is not None and (found["port"] is None or _is_port(found["port"]))
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdigit() and 1 <= int(text) <= _PORT_MAX

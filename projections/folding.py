@@ -10,6 +10,7 @@ from daemon.domain import marks as guard
 from daemon.domain.commands import DropInput, Input, ObservePrices, TimePassed
 from daemon.domain.events import Event, InputDropped, InputRepeated, MintRegistered
 from daemon.domain.marks import MintPrices
+from daemon.domain.tape import fixed_by_fills
 from daemon.domain.values import AgentId, Mint
 from daemon.records import Entry, TapeRecord, UnreadableRecord, decode_input
 from projections import (
@@ -99,7 +100,7 @@ class Folder:
         else:
             yield from self._fold_entry(entry, asked)
         if asked is not None and isinstance(asked.command, ObservePrices) and not _is_void(entry):
-            self._observe(asked.command)
+            self._observe(asked.command, entry)
 
     def take(self) -> Batch:
         """All that was folded since the last time."""
@@ -134,18 +135,21 @@ class Folder:
                 yield
         self.events += len(entry.events)
 
-    def _observe(self, command: ObservePrices) -> None:
+    def _observe(self, command: ObservePrices, entry: Entry | None) -> None:
         prices, decimals = self._state.prices, self._state.decimals
-        for reading in command.readings:
+        fixed = {} if entry is None else fixed_by_fills(entry.events)
+        for number, reading in enumerate(command.readings, 1):
             mint = reading.mint
             before = prices.get(mint, guard.EMPTY)
             after, verdict = guard.observe(before, reading, self.now, decimals.get(mint))
             if after is not before:
                 prices[mint] = after
                 self._moved[mint] = None
-            # As the trader does: the first accepted reading that states decimals fixes them.
+            # As the trader does: the first accepted reading that states decimals fixes them, or a fill.
             if isinstance(verdict, guard.Accepted) and reading.decimals is not None:
                 decimals.setdefault(mint, reading.decimals)
+            if number in fixed:
+                self._register(fixed[number])
 
     def _register(self, event: MintRegistered) -> None:
         self._state.decimals[event.mint] = event.decimals

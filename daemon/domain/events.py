@@ -103,14 +103,19 @@ class MintRegistered(Event, frozen=True, kw_only=True, omit_defaults=True):
     mint: Mint
     decimals: int
     source: str
+    readings: int = 0
+    """Where a fill fixed them: how many readings of its input were observed before."""
 
 
 class PriceRefused(Event, frozen=True, kw_only=True, omit_defaults=True):
-    """The guard kept a reading from trading; said once per mint, source and reason until one is accepted."""
+    """A reading that may not trade; said once per mint, source and reason until one is accepted.
+
+    `age`: it is the mark, and older than agents trade at by default.
+    """
 
     mint: Mint
     source: str
-    reason: Literal["jump", "future", "decimals"]
+    reason: Literal["jump", "future", "decimals", "age"]
     price: Price
     limit: str
     value: str

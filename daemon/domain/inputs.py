@@ -35,14 +35,14 @@ from daemon.domain.events import (
     InputDropped,
     InputRepeated,
     MintRegistered,
-    OrderApproved,
+    OrderFilled,
     PriceRefused,
     SignalReceived,
 )
-from daemon.domain.marks import Accepted, Refused
+from daemon.domain.marks import AGE_MS_MAX, Accepted, Reason, Refused
 from daemon.domain.quarantine import quarantine
 from daemon.domain.tape import Tape
-from daemon.domain.values import TOKEN_DECIMALS_DEFAULT, AgentId, Owner, SignalId
+from daemon.domain.values import TOKEN_DECIMALS_DEFAULT, AgentId, Mint, SignalId
 
 SIGNAL_EXPIRY_MS: Final = 5 * 60 * 1000
 """How long a signal may trade after it was appended, if it does not say."""
@@ -63,10 +63,14 @@ def decide_input(tape: Tape, offset: int, at: int, given: Input) -> Generator[No
     return entry.events
 
 
-def drop(tape: Tape, at: int, by: Owner, key: str, reason: str) -> Events:
-    """Skip an input on which the trader has halted; its bytes are not looked at."""
-    tape.advance(at)
-    return [InputDropped(by=by, key=key, reason=reason)]
+def drop(tape: Tape, offset: int, at: int, by: Input) -> Events:
+    """Skip an input on which the trader has halted, because `by` says so; its bytes are not looked at."""
+    entry = _Entry(tape, offset, by)
+    for _ in entry.pass_time(at):
+        pass
+    reason = by.command.reason if isinstance(by.command, DropInput) else ""
+    entry.events.append(InputDropped(by=by.actor.owner, key=by.actor.key, reason=reason))
+    return entry.events
 
 
 class _Entry:
@@ -94,7 +98,7 @@ class _Entry:
     def answer(self) -> Steps:
         """Decide the input itself, unless it stands on the tape already."""
         given = self.given
-        first = self.tape.seen.get(given.id)
+        first = self.tape.first(self.offset, given)
         if first is not None:
             same = first.hash == given.hash
             self.events.append(InputRepeated(input_id=given.id, first_offset=first.offset, same_body=same))
@@ -102,8 +106,8 @@ class _Entry:
         self.tape.remember(self.offset, given)
         match given.command:
             case ObservePrices(readings=readings):
-                for reading in readings:
-                    yield from self.reading(reading)
+                for number, reading in enumerate(readings, 1):
+                    yield from self.reading(reading, number)
             case HandleSignal():
                 yield from self.signal(given.command)
             case CreateAgent():
@@ -121,7 +125,7 @@ class _Entry:
             case _:
                 assert_never(given.command)
 
-    def reading(self, reading: Reading) -> Steps:
+    def reading(self, reading: Reading, number: int) -> Steps:
         """One reading: through the guard, then whatever it stops, then whatever it fills.
 
         What it fills is not stopped by it: its low was seen before its price was paid.
@@ -129,17 +133,13 @@ class _Entry:
         tape, mint = self.tape, reading.mint
         known = mint in tape.mints
         verdict = tape.observe(reading)
-        if isinstance(verdict, Refused) and not verdict.said:
-            self.events.append(
-                PriceRefused(
-                    mint=mint,
-                    source=reading.source,
-                    reason=verdict.reason,
-                    price=reading.price,
-                    limit=verdict.limit,
-                    value=verdict.value,
-                )
-            )
+        match verdict:
+            case Refused(said=False):
+                self.refused(reading, verdict.reason, verdict.limit, verdict.value)
+            case Accepted(old_ms=int(age)):
+                self.refused(reading, "age", f"{AGE_MS_MAX} ms", f"{age} ms")
+            case _:
+                pass
         if not isinstance(verdict, Accepted):
             return
         if reading.decimals is not None and not known:
@@ -149,9 +149,24 @@ class _Entry:
             self.run(agent_id, CheckExit(mint))
             tape.index.rearm(mint, agent_id)
             yield
+        place = len(self.events)
         for agent_id in tape.index.waiting(mint):
             self.run(agent_id, FillWaiting(mint))
             yield
+        self.fix_decimals(mint, place, number)
+
+    def refused(self, reading: Reading, reason: Reason, limit: str, value: str) -> None:
+        """Say that a reading may not trade."""
+        self.events.append(
+            PriceRefused(
+                mint=reading.mint,
+                source=reading.source,
+                reason=reason,
+                price=reading.price,
+                limit=limit,
+                value=value,
+            )
+        )
 
     def signal(self, command: HandleSignal) -> Steps:
         """A signal reaches all agents of its owner, or those it names; an unknown one refuses it whole."""
@@ -166,16 +181,22 @@ class _Entry:
         signal = self.received(command)
         self.events.append(signal)
         place = len(self.events)
-        approved = False
         for agent_id in agents:
-            run = self.run(agent_id, signal)
-            approved = approved or any(isinstance(event, OrderApproved) for event in run.events)
+            self.run(agent_id, signal)
             yield
-        if approved and command.mint not in tape.mints:
+        self.fix_decimals(command.mint, place)
+
+    def fix_decimals(self, mint: Mint, place: int, readings: int = 0) -> None:
+        """Fix a mint's decimals by the first fill since `place`, where no price has stated any.
+
+        Not by the order: a signal that comes before its mint's first price must not fix them wrongly.
+        """
+        filled = any(isinstance(event, OrderFilled) for event in self.events[place:])
+        if filled and mint not in self.tape.mints:
             registered = MintRegistered(
-                mint=command.mint, decimals=TOKEN_DECIMALS_DEFAULT, source="first order"
+                mint=mint, decimals=TOKEN_DECIMALS_DEFAULT, source="first fill", readings=readings
             )
-            tape.evolve(registered)
+            self.tape.evolve(registered)
             self.events.insert(place, registered)
 
     def received(self, command: HandleSignal) -> SignalReceived:

@@ -22,6 +22,8 @@ CONFIRM_WITHIN: Final = Decimal("0.2")
 """How near the second reading must be to the first."""
 CONFIRM_MS_MAX: Final = 60_000
 """How long a first reading waits for its second."""
+AGE_MS_MAX: Final = 60_000
+"""Older readings become the mark, but by default no agent trades at them: that is said."""
 SAID_MAX: Final = 32
 """Refusals remembered of one mint: source names come from outside and could be many."""
 _MORE: Final = 1 + JUMP_MAX
@@ -32,7 +34,7 @@ _NEAR_LESS: Final = 1 - CONFIRM_WITHIN
 # In the core's own context whatever the caller's is: trader and projector must come to the same verdict.
 _times: Final = CONTEXT.multiply
 
-Reason = Literal["jump", "future", "decimals"]
+Reason = Literal["jump", "future", "decimals", "age"]
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -62,6 +64,9 @@ EMPTY: Final = MintPrices()
 
 class Accepted(NamedTuple):
     """The reading is the mint's mark now."""
+
+    old_ms: int | None = None
+    """Its age, if that is beyond what agents trade at by default and was not said before."""
 
 
 class Older(NamedTuple):
@@ -109,10 +114,16 @@ def observe(
         if not _within(mark, last.price, _LESS, _MORE) and not _confirms(mark, prices.candidate):
             said, verdict = _refuse(prices, reading, "jump", f"±{JUMP_MAX:%}", _change(mark, last))
             return msgspec.structs.replace(said, candidate=mark), verdict
-    said_now = prices.said
-    if said_now:
-        said_now = tuple(each for each in said_now if each[0] != reading.source)
-    return MintPrices(mark=mark, said=said_now), ACCEPTED
+    age = now - at
+    if not prices.said and age <= AGE_MS_MAX:
+        return MintPrices(mark=mark), ACCEPTED
+    key = (reading.source, "age")
+    was_said = key in prices.said
+    others = tuple(each for each in prices.said if each[0] != reading.source)
+    if age <= AGE_MS_MAX:
+        return MintPrices(mark=mark, said=others), ACCEPTED
+    said_now = (*others[-SAID_MAX + 1 :], key)
+    return MintPrices(mark=mark, said=said_now), ACCEPTED if was_said else Accepted(age)
 
 
 def is_fresh(mark: Mark, now: int, max_age_ms: int) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from daemon.domain import fills, ids
 from daemon.domain.errors import DomainError
 from daemon.domain.events import (
@@ -31,6 +33,9 @@ def fill(
 ) -> list[Trade] | OrderRejected:
     """Fill an order at a fresh reading: the fill and what it does to the position."""
     at_price = mark.price if reference is None else reference
+    decimals = context.decimals_of(order.mint)
+    if order.side == "buy" and order.decimals != decimals:  # stated by a price since it was approved
+        order = msgspec.structs.replace(order, decimals=decimals)
     got = execute(state, order, mark, at_price)
     if isinstance(got, Refusal):
         return OrderRejected(

@@ -6,6 +6,8 @@ State = the fold of the journal (`evolve`) + input state, a fold of the tape its
 
 from __future__ import annotations
 
+from typing import Final
+
 from daemon.domain.commands import Input, ObservePrices, Reading, TimePassed
 from daemon.domain.errors import BrokenInvariant, DomainError
 from daemon.domain.events import (
@@ -23,10 +25,13 @@ from daemon.domain.events import (
 from daemon.domain.evolve import evolve, initial
 from daemon.domain.index import Index
 from daemon.domain.marks import EMPTY, Accepted, MintPrices, Verdict, clock, observe
-from daemon.domain.seen import SeenIds
+from daemon.domain.seen import First, SeenIds
 from daemon.domain.state import AgentState, Context
 from daemon.domain.undo import Undo
 from daemon.domain.values import AgentId, InputId, Mint, Owner, PositionId
+
+PRICE_IDS: Final = 4_096
+"""For how many inputs the id of prices without a key is kept."""
 
 
 class Tape:
@@ -44,6 +49,8 @@ class Tape:
         self.mints: dict[Mint, int] = {}
         """Decimals of the mints that have been registered."""
         self.seen = SeenIds(self.undo)
+        self.price_ids: dict[InputId, First] = {}
+        """Of the newest prices without a key: only intake's own second try can bring one again."""
         self.index = Index(self.agents, self.numbers, self.undo)
 
     def context(self, input_id: InputId) -> Context:
@@ -70,12 +77,28 @@ class Tape:
         return before
 
     def remember(self, offset: int, given: Input) -> None:
-        """Fold an input's id. Prices without a key are not kept: their ids are random and cannot recur."""
-        if isinstance(given.command, TimePassed) or (
-            isinstance(given.command, ObservePrices) and not given.keyed
-        ):
+        """Fold an input's id. That of prices without a key is kept for the next `PRICE_IDS` inputs only."""
+        if isinstance(given.command, TimePassed):
             return
-        self.seen.remember(given.id, offset, given.hash, self.now)
+        if isinstance(given.command, ObservePrices) and not given.keyed:
+            self.undo.put(self.price_ids, given.id, First(offset, given.hash, 0))
+        else:
+            self.seen.remember(given.id, offset, given.hash, self.now)
+
+    def first(self, offset: int, given: Input) -> First | None:
+        """The first input of this one's id, if it stands on the tape already and is still known."""
+        known = self.price_ids.get(given.id)
+        if known is not None and known.offset >= offset - PRICE_IDS:
+            return known
+        return self.seen.get(given.id)
+
+    def compact(self) -> None:
+        """Free what no longer counts. Only after a commit: it cannot be taken back."""
+        self.undo.forget()
+        self.seen.compact()
+        ids = self.price_ids
+        while len(ids) > PRICE_IDS:
+            del ids[next(iter(ids))]
 
     def observe(self, reading: Reading) -> Verdict:
         """Fold one reading through the guard; the first accepted one that states decimals fixes them."""
@@ -141,12 +164,19 @@ class Tape:
         if given is None and not dropped:
             raise BrokenInvariant(f"tape offset {offset} cannot be read and was not dropped")
         # Readings before the events: the guard must not know decimals that a later reading of them fixed.
-        if given is not None and not dropped and self.seen.get(given.id) is None:
+        if given is not None and not dropped and self.first(offset, given) is None:
             self.remember(offset, given)
             if isinstance(given.command, ObservePrices):
-                for reading in given.command.readings:
+                fixed = fixed_by_fills(events)
+                for number, reading in enumerate(given.command.readings, 1):
                     self.observe(reading)
+                    if number in fixed:
+                        self.evolve(fixed[number])
         for event in events:
             self.evolve(event)
-        self.undo.forget()
-        self.seen.compact()
+        self.compact()
+
+
+def fixed_by_fills(events: tuple[AnyEvent, ...]) -> dict[int, MintRegistered]:
+    """The decimals that fills fixed in the middle of an input of prices, by the readings before them."""
+    return {event.readings: event for event in events if isinstance(event, MintRegistered) and event.readings}

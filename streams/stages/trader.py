@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Final
 
 import structlog
 
 from daemon import clock
-from daemon.domain.commands import Actor, DropInput, Input, TimePassed
+from daemon.domain.commands import Actor, Input, TimePassed
 from daemon.domain.errors import BrokenInvariant
 from daemon.domain.events import AnyEvent
 from daemon.domain.inputs import decide_input, drop
@@ -95,6 +96,7 @@ class Trader:
         if claim is None:
             return
         try:
+            await retry(self._number, stop, lambda: self._unless_stopped(self._fold(claim)))
             while not stop.is_set():
                 records = await retry(self._number, stop, self._read)
                 if records:
@@ -117,7 +119,6 @@ class Trader:
             except (LogUnavailable, OutcomeUnknown) as error:
                 _log.warning("log unavailable", tape=self._number, error=str(error))
             else:
-                await self._fold(claim)
                 return claim
             await asyncio.sleep(RETRY_SECONDS)
         return None
@@ -140,8 +141,9 @@ class Trader:
             seconds=round(clock.monotonic() - began, 3),
         )
 
-    async def _read(self) -> Sequence[TapeRecord]:
-        return await self._log.read_tape(self._number, self._reached, READ_LIMIT)
+    async def _read(self, after: int | None = None) -> Sequence[TapeRecord]:
+        begin = self._reached if after is None else after
+        return await self._log.read_tape(self._number, begin, READ_LIMIT)
 
     async def _wait(self) -> None:
         """Wait for an input, or for the next deadline and then append a reminder."""
@@ -160,13 +162,17 @@ class Trader:
         """Wait for an input behind `after`, at most so long and not beyond a stop."""
         if self._standing.tapes[self._number].head > after:
             return
-        waiting = asyncio.ensure_future(self._log.wait_tape(self._number, after, seconds))
+        await self._unless_stopped(self._log.wait_tape(self._number, after, seconds))
+
+    async def _unless_stopped(self, work: Awaitable[None]) -> None:
+        """Await this, but not beyond a stop."""
+        task = asyncio.ensure_future(work)
         try:
-            await asyncio.wait((waiting, self._stopped), return_when=asyncio.FIRST_COMPLETED)
-            if waiting.done():
-                waiting.result()
+            await asyncio.wait((task, self._stopped), return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                task.result()
         finally:
-            waiting.cancel()
+            task.cancel()
 
     # --- deciding ----------------------------------------------------------------------------------------
 
@@ -245,8 +251,7 @@ class Trader:
         self._metrics.commit_seconds.observe(clock.monotonic() - began)
         count(self._metrics, batch.events)
         self._journal, self._reached, self._hash = journal, batch.reached, batch.hash
-        self._tape.undo.forget()
-        self._tape.seen.compact()
+        self._tape.compact()
         self._standing.tapes[self._number].reach(batch.reached)
         return True
 
@@ -277,7 +282,7 @@ class Trader:
         self._standing.halt("trader", self._number, record.offset, str(error))
         after = record.offset
         while not stop.is_set():
-            for later in await self._log.read_tape(self._number, after, READ_LIMIT):
+            for later in await retry(self._number, stop, partial(self._read, after)) or ():
                 after = later.offset
                 found = names_drop(later, record.offset)
                 if found is not None:
@@ -286,11 +291,10 @@ class Trader:
             await self._wait_for_input(after, 1.0)
 
     async def _drop(self, record: TapeRecord, found: Input, stop: asyncio.Event) -> None:
-        reason = found.command.reason if isinstance(found.command, DropInput) else ""
         batch = Batch(record.offset, self._hash)
-        events = drop(self._tape, record.at, found.actor.owner, found.actor.key, reason)
+        events = drop(self._tape, record.offset, record.at, found)
         await self._seal(record, events, batch)
         await self._commit(batch, stop)
         if self._reached >= record.offset:  # else it is still in doubt, and the input is met again
             self._standing.resume("trader", self._number)
-            _log.warning("dropped", tape=self._number, offset=record.offset, reason=reason)
+            _log.warning("dropped", tape=self._number, offset=record.offset, by=found.id)

@@ -147,7 +147,7 @@ EVENTS: Final[dict[type[Event], AnyEvent]] = {
         CommandDenied(
             code="POSITION_CLOSING", rule="one_exit", limit="1", value="an exit is waiting for a price"
         ),
-        MintRegistered(mint=MINT, decimals=6, source="jupiter"),
+        MintRegistered(mint=MINT, decimals=6, source="jupiter", readings=1),
         PriceRefused(
             mint=MINT, source="jupiter", reason="jump", price=Price("0.0201"), limit="±50%", value="+200.0%"
         ),

@@ -15,6 +15,7 @@ from daemon.domain.commands import (
     ClosePosition,
     CreateAgent,
     Deposit,
+    DropInput,
     HandleSignal,
     Input,
     ObservePrices,
@@ -113,7 +114,12 @@ class World:
     def give_dropped(self, data: bytes, *, after: int = 1_000) -> list[AnyEvent]:
         """Put bytes on the tape that an operator lets the trader skip."""
         record = TapeRecord(len(self.records), self.at + after, data)
-        return self._append(record, drop(self.tape, record.at, OWNER, "key-1", "unreadable"))
+        by = Input(
+            id=InputId("drop"),
+            actor=Actor(owner=OWNER, key="key-1"),
+            command=DropInput(offset=record.offset, reason="unreadable"),
+        )
+        return self._append(record, drop(self.tape, record.offset, record.at, by))
 
     def _append(self, record: TapeRecord, events: list[AnyEvent] | None) -> list[AnyEvent]:
         self.at = record.at

@@ -50,7 +50,7 @@ def test_orders_from_before_the_future_wait_on() -> None:
     world.signal(expires_at=world.at + 86_000_000)
     world.wait(600_000)
     assert kinds(world.wait(-300_000)) == ["ClockSteppedBack"]
-    assert kinds(world.price("1")) == ["OrderFilled", "PositionOpened"]
+    assert kinds(world.price("1"))[-2:] == ["OrderFilled", "PositionOpened"]
 
 
 def test_marks_from_the_future_are_stale() -> None:
@@ -73,7 +73,8 @@ def test_a_step_forward_expires_what_waits(ms: int) -> None:
     world.wait(60_001)
     world.signal()
     events = world.price("1", after=ms, observed_at=world.at)
-    assert kinds(events) == ["OrderExpired"]
+    assert kinds(events)[0] == "OrderExpired"
+    assert "OrderFilled" not in kinds(events)
     assert only(events, OrderExpired).reason == "stale_price"
 
 

@@ -29,6 +29,7 @@ from daemon.domain.events import (
     InputRepeated,
     MintRegistered,
     OrderApproved,
+    OrderFilled,
     PriceRefused,
     SignalDenied,
     SignalReceived,
@@ -185,16 +186,71 @@ def test_the_first_price_that_states_decimals_fixes_them() -> None:
     assert (refused.reason, refused.limit, refused.value) == ("decimals", "6", "9")
 
 
-def test_else_the_first_order_fixes_them_to_nine() -> None:
-    """A mint without stated decimals gets 9 with its first approved order, said once and before it."""
+def test_else_the_first_fill_fixes_them_to_nine() -> None:
+    """A mint without stated decimals gets 9 with its first fill, said once and before it."""
     world = World()
     world.agent()
-    world.agent()
+    world.price("1")
     events = world.signal()
-    assert kinds(events) == ["SignalReceived", "MintRegistered", "OrderApproved", "OrderApproved"]
+    assert kinds(events) == [
+        "SignalReceived",
+        "MintRegistered",
+        "OrderApproved",
+        "OrderFilled",
+        "PositionOpened",
+    ]
     assert only(events, MintRegistered).decimals == 9
     assert "MintRegistered" not in kinds(world.signal())
     assert only(world.price("1", decimals=6), PriceRefused).reason == "decimals"
+
+
+def test_an_order_before_the_first_price_fixes_nothing() -> None:
+    """A signal that comes before its mint's first price takes the decimals which that price states."""
+    world = World()
+    agent = world.agent()
+    assert kinds(world.signal()) == ["SignalReceived", "OrderApproved"]
+    events = world.price("0.5", decimals=6)
+    assert kinds(events) == ["MintRegistered", "OrderFilled", "PositionOpened"]
+    assert only(events, MintRegistered).decimals == 6
+    assert world.state(agent).positions[MINT].decimals == 6
+    assert only(events, OrderFilled).quantity == 1_994_000
+
+
+def test_a_fill_among_readings_fixes_them_for_those_behind() -> None:
+    """A fold of a request in whose middle a fill fixed the decimals judges the later readings by them."""
+    world = World()
+    world.agent()
+    world.signal()
+    readings = (
+        Reading(mint=MINT, price=Price("1"), source="a"),
+        Reading(mint=MINT, price=Price("1.1"), source="b", decimals=6),
+    )
+    events = world.give(ObservePrices(readings=readings))
+    assert kinds(events) == ["MintRegistered", "OrderFilled", "PositionOpened", "PriceRefused"]
+    assert only(events, MintRegistered).readings == 1
+    assert knowledge(world.refolded()) == knowledge(world.tape)
+
+
+def test_prices_given_again_decide_nothing() -> None:
+    """A copy of prices without a key (an append of unknown outcome) cannot confirm its own jump."""
+    world = World()
+    agent = world.agent(config={"stopLoss": {"enabled": True, "percent": "10"}})
+    world.price("1")
+    world.signal()
+    jump = an_input(ObservePrices(readings=(Reading(mint=MINT, price=Price("0.1"), source="x"),)))
+    assert kinds(world.give_bytes(encode(jump), at=world.at + 1)) == ["PriceRefused"]
+    assert kinds(world.give_bytes(encode(jump), at=world.at + 1_000)) == ["InputRepeated"]
+    assert MINT in world.state(agent).positions
+    assert knowledge(world.refolded()) == knowledge(world.tape)
+
+
+def test_an_old_price_says_that_nothing_trades_at_it() -> None:
+    """A reading older than a minute is the mark and is said to be too old, once until a fresh one comes."""
+    world = World()
+    assert only(world.price("1", observed_at=world.at - 60_000), PriceRefused).reason == "age"
+    assert world.price("1.1", observed_at=world.at - 60_000) == []
+    assert world.price("1.2") == []
+    assert only(world.price("1.3", after=90_000, observed_at=world.at + 1), PriceRefused).reason == "age"
 
 
 def test_a_denied_signal_fixes_nothing() -> None:
@@ -238,7 +294,7 @@ def test_prices_concern_their_mint_alone() -> None:
     world.price("1")
     world.signal()
     world.signal(OTHER_MINT)
-    assert kinds(world.price("0.5", OTHER_MINT)) == ["OrderFilled", "PositionOpened"]
+    assert kinds(world.price("0.5", OTHER_MINT)) == ["MintRegistered", "OrderFilled", "PositionOpened"]
     assert set(world.state(agent).positions) == {MINT, OTHER_MINT}
 
 

@@ -9,7 +9,6 @@ acknowledged is durable.
 from __future__ import annotations
 
 import asyncio
-import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -21,18 +20,18 @@ import structlog
 from aiohttp import web
 
 from api.identity import keys
-from daemon import clock
 from daemon.settings import Settings
 from ops import collector
 from ops.errors import StartError, refusal
 from ops.home import Home, default_home, write_private
 from ops.postgres import EmbeddedPostgres, PostgresGone, find_binaries
+from ops.stopping import Stop
+from ops.supervision import project, replay, trade
 from ops.wiring import Daemon, Installation, build_daemon, open_installation
 from projections import rebuild, schema
 from projections.merging import FoldFailed
 from streams.sources.files import FileFeed
 from streams.sources.rows import FeedError
-from streams.stages.trader import LostClaim, Trader
 
 ADMIN_KEY_NAME: Final = "admin.key"
 BACKLOG: Final = 512
@@ -52,7 +51,7 @@ class Feed(NamedTuple):
 async def run_daemon(settings: Settings, feeds: Sequence[Feed]) -> int:
     """Run `tapefold up`; returns the exit code. Raises `StartError` where it cannot start."""
     collector.tune()
-    stop = _Stop()
+    stop = Stop(settings.drain_seconds)
     async with AsyncExitStack() as stack:
         home = Home.open(settings.home or default_home())
         stack.enter_context(home.lock())
@@ -140,7 +139,7 @@ def _feed(daemon: Daemon, feed: Feed) -> FileFeed:
 async def _run(
     daemon: Daemon,
     settings: Settings,
-    stop: _Stop,
+    stop: Stop,
     listener: socket.socket,
     feeds: Sequence[FileFeed],
     side: list[asyncio.Task[None]],
@@ -148,23 +147,24 @@ async def _run(
     """Serve from the start, unready; then bring up the stages, and run until told to stop."""
     ended = asyncio.Event()
     stages: list[asyncio.Task[None]] = []
-    runner = web.AppRunner(daemon.app, access_log=None, shutdown_timeout=settings.drain_seconds / 2)
+    runner = web.AppRunner(daemon.app, access_log=None, shutdown_timeout=settings.drain_seconds / 3)
     try:
-        async with _serving(runner, listener):
-            await _read_models(daemon)
+        async with _serving(runner, listener, stop):
+            await stop.unless_asked(_read_models(daemon))
             side.append(asyncio.create_task(daemon.status.watch(), name="status"))
-            stages.extend(asyncio.create_task(_trade(each, ended), name="trader") for each in daemon.traders)
+            stages.extend(asyncio.create_task(trade(each, ended), name="trader") for each in daemon.traders)
             stages.extend(
-                asyncio.create_task(each.run(ended), name="projector") for each in daemon.projectors
+                asyncio.create_task(project(each, standing, ended), name="projector")
+                for each, standing in zip(daemon.projectors, daemon.standing.tapes, strict=True)
             )
             if await _ready(daemon, [*stages, *side], stop):
                 collector.settle()
                 _say_listening(listener)
-                side.extend(asyncio.create_task(_replay(each, stop.asked), name="feed") for each in feeds)
+                side.extend(asyncio.create_task(replay(each, stop.asked), name="feed") for each in feeds)
             watched = [*stages, *(task for task in side if task.get_name() != "feed")]
             code = await _until_stopped(watched, stop)
             daemon.status.stopping = True
-        await _drain(daemon, stages, stop, settings.drain_seconds)
+        await _drain(daemon, stages, stop)
     finally:
         ended.set()
         await _end(stages)
@@ -178,22 +178,7 @@ def _say_listening(listener: socket.socket) -> None:
     _log.info("listening", host=host, port=port)
 
 
-async def _trade(trader: Trader, ended: asyncio.Event) -> None:
-    while not ended.is_set():
-        try:
-            await trader.run(ended)
-        except LostClaim as error:
-            _log.warning("lost the claim", error=str(error))
-
-
-async def _replay(feed: FileFeed, stop: asyncio.Event) -> None:
-    try:
-        await feed.run(stop)
-    except FeedError as error:
-        _log.error("feed stopped", error=str(error))
-
-
-async def _ready(daemon: Daemon, watched: Sequence[asyncio.Task[None]], stop: _Stop) -> bool:
+async def _ready(daemon: Daemon, watched: Sequence[asyncio.Task[None]], stop: Stop) -> bool:
     """Wait until every trader has folded and the read models have caught up."""
     while not stop.asked.is_set() and not any(task.done() for task in watched):
         health = daemon.status.tapes()
@@ -205,7 +190,7 @@ async def _ready(daemon: Daemon, watched: Sequence[asyncio.Task[None]], stop: _S
     return False
 
 
-async def _until_stopped(watched: Sequence[asyncio.Task[None]], stop: _Stop) -> int:
+async def _until_stopped(watched: Sequence[asyncio.Task[None]], stop: Stop) -> int:
     """Wait for a signal; a part that ends by itself is an error, and the process with it."""
     asked = asyncio.create_task(stop.asked.wait())
     try:
@@ -224,9 +209,8 @@ async def _until_stopped(watched: Sequence[asyncio.Task[None]], stop: _Stop) -> 
     return 1 if ended else 0
 
 
-async def _drain(daemon: Daemon, stages: Sequence[asyncio.Task[None]], stop: _Stop, seconds: float) -> None:
+async def _drain(daemon: Daemon, stages: Sequence[asyncio.Task[None]], stop: Stop) -> None:
     """Let what was taken be appended, decided and projected."""
-    until = clock.monotonic() + seconds
     closing = asyncio.create_task(daemon.intake.close())
 
     def is_done() -> bool:
@@ -234,7 +218,7 @@ async def _drain(daemon: Daemon, stages: Sequence[asyncio.Task[None]], stop: _St
             each.reached >= each.head and each.projected >= each.reached for each in daemon.status.tapes()
         )
 
-    while not is_done() and clock.monotonic() < until and not stop.again.is_set():
+    while not is_done() and stop.may_drain():
         if any(task.done() for task in stages) or daemon.standing.halted:
             break
         await asyncio.sleep(0.01)
@@ -252,14 +236,14 @@ async def _end(stages: Sequence[asyncio.Task[None]]) -> None:
 
 
 @asynccontextmanager
-async def _serving(runner: web.AppRunner, listener: socket.socket) -> AsyncIterator[None]:
+async def _serving(runner: web.AppRunner, listener: socket.socket, stop: Stop) -> AsyncIterator[None]:
     """Answer requests; on leaving, those under way are answered and no others taken."""
     await runner.setup()
     try:
         await web.SockSite(runner, listener, backlog=BACKLOG).start()
         yield
     finally:
-        await runner.cleanup()
+        await stop.unless_asked_again(runner.cleanup())
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -281,18 +265,3 @@ def _listen(host: str, port: int) -> socket.socket:
             f"cannot listen on {host}:{port}: {error.strerror}; give another port with --port"
         ) from error
     return listener
-
-
-class _Stop:
-    """SIGTERM and SIGINT: the first asks for a stop, the second cuts the drain short."""
-
-    def __init__(self) -> None:
-        self.asked = asyncio.Event()
-        self.again = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._signal, number)
-
-    def _signal(self, number: int) -> None:
-        _log.info("stopping", signal=signal.Signals(number).name)
-        (self.again if self.asked.is_set() else self.asked).set()

@@ -81,6 +81,11 @@ class LiveStatus:
             for number, each in enumerate(self._standing.tapes)
             if not each.trading
         ]
+        reasons += [
+            f"tape {number} cannot be written: {each.unwritable}"
+            for number, each in enumerate(self._standing.tapes)
+            if each.unwritable is not None
+        ]
         return [*reasons, "shutting down"] if self.stopping else reasons
 
     def uptime_seconds(self) -> float:
@@ -105,6 +110,8 @@ class LiveStatus:
         """Other commands (`tapefold halted`) read the table."""
         now = frozenset((each.stage, each.tape, each.offset) for each in self._standing.halted.values())
         if self._said_halted is None:
+            if not any(each.trading for each in self._standing.tapes):
+                return  # another process may stand still, and its rows are true
             await self._pool.execute("UPDATE identity.stages SET state = 'running' WHERE state = 'halted'")
             self._said_halted = frozenset()
         if now == self._said_halted:

@@ -130,8 +130,10 @@ class Intake:
                 try:
                     appended = await self._append(tape, [each.data for each in batch])
                 except Exception as error:  # noqa: BLE001 - every waiter is told, whatever it was
+                    self._standing.tapes[tape].unwritable = str(error) or type(error).__name__
                     _refuse(batch, error)
                     continue
+                self._standing.tapes[tape].unwritable = None
                 self._standing.tapes[tape].grow(appended.first + len(batch) - 1)
                 for place, each in enumerate(batch):
                     if not each.done.done():

@@ -49,6 +49,8 @@ class TapeStanding:
 
     head: int = -1
     reached: int = -1
+    unwritable: str | None = None
+    """Why the last append failed; None: it did not."""
     trading: bool = False
     """Whether a trader of this process holds the tape and has folded it."""
     appended: Backlog = field(default_factory=Backlog)

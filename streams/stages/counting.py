@@ -57,6 +57,9 @@ def _key(metrics: Metrics, event: AnyEvent) -> _Key | None:
         case CommandDenied():
             return metrics.commands_denied, (event.code,)
         case PriceRefused():
+            _log.warning(
+                "price refused", mint=event.mint, source=event.source, reason=event.reason, value=event.value
+            )
             return metrics.prices_refused, (event.reason,)
         case AgentQuarantined():
             _log.error("agent quarantined", agent=event.agent_id, input=event.input_id, error=event.error)

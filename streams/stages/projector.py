@@ -30,6 +30,7 @@ _PASSING: Final = (
     # What another try may find mended: the connection, the server, its space or memory, a lock.
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     # What a connection says that was cut between two statements.
     asyncpg.InternalClientError,
     asyncpg.OperatorInterventionError,
@@ -93,6 +94,8 @@ class Projector:
                     # What lies before it is sound: fold that from the stored rows, and halt behind it.
                 except _PASSING as error:
                     self._logger.warning("projection_interrupted", error=f"{type(error).__name__}: {error}")
+                    # A crash takes rows and offsets back together: nothing is sure until they are read again.
+                    self._progress.advance(self._tape, START.tape_offset)
                     await asyncio.wait((stopped,), timeout=self._delay)
                     self._delay = min(self._delay * 2, RETRY_SECONDS_MAX)
                     if stopped.done():
@@ -106,6 +109,13 @@ class Projector:
     async def _session(self, stopped: asyncio.Task[Any], until: int | None) -> None:
         """Project on one connection, up to the offset `until` or until stopped."""
         connection = await self._database.session(f"tapefold {STAGE} {self._tape}")
+        lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def lose(_: Any) -> None:
+            if not lost.done():
+                lost.set_result(None)
+
+        connection.add_termination_listener(lose)
         try:
             writer = await Writer.open(connection, self._schema, self._tape)
             self._advance(writer)
@@ -119,7 +129,7 @@ class Projector:
                     return
                 if not records or merge.at_end:
                     # Returns at once if the journal has grown: who has all of it need not ask the database.
-                    await self._wait(merge, stopped)
+                    await self._wait(merge, stopped, lost)
         finally:
             connection.terminate()
 
@@ -144,12 +154,14 @@ class Projector:
         self.reached = writer.reached
         self._progress.advance(self._tape, writer.reached.tape_offset, written)
 
-    async def _wait(self, merge: Merge, stopped: asyncio.Task[Any]) -> None:
+    async def _wait(self, merge: Merge, stopped: asyncio.Task[Any], lost: asyncio.Future[None]) -> None:
         waiting = asyncio.create_task(
             self._log.wait_journal(self._tape, merge.read_to, merge.upto, WAIT_SECONDS_MAX)
         )
         try:
-            await asyncio.wait((waiting, stopped), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((waiting, stopped, lost), return_when=asyncio.FIRST_COMPLETED)
+            if lost.done():
+                raise DatabaseUnreachable("the connection was lost")
             if waiting.done():
                 waiting.result()
         finally:

@@ -36,6 +36,7 @@ class Cli:
     def __init__(self, home: Path, url: str | None = None) -> None:
         self.home = home
         self.url = url
+        self._up: asyncio.subprocess.Process | None = None
 
     async def run(self, *arguments: str) -> Said:
         """Run a command to its end."""
@@ -48,7 +49,7 @@ class Cli:
     @asynccontextmanager
     async def up(self) -> AsyncIterator[str]:
         """A running `tapefold up` on a free port; gives where it listens, and ends it with SIGTERM."""
-        process = await self._start("up", "--port", "0")
+        process = self._up = await self._start("up", "--port", "0")
         try:
             assert process.stdout is not None
             async with asyncio.timeout(SECONDS_MAX):
@@ -61,6 +62,12 @@ class Cli:
             async with asyncio.timeout(SECONDS_MAX):
                 await process.communicate()
         assert process.returncode == 0
+
+    async def stop(self) -> None:
+        """End the running `tapefold up` with SIGTERM."""
+        assert self._up is not None
+        self._up.send_signal(signal.SIGTERM)
+        await self._up.wait()
 
     async def _start(self, *arguments: str) -> asyncio.subprocess.Process:
         environment = {**os.environ, "TAPEFOLD_HOME": str(self.home), "PYTHONPATH": str(ROOT)}

@@ -71,3 +71,8 @@ def live_unavailable() -> ApiError:
 def unavailable(code: str, message: str, retry_after: int = 1) -> ApiError:
     """503 for what passes by itself."""
     return ApiError(503, code, message, headers={"Retry-After": str(retry_after)})
+
+
+def expectation_failed() -> ApiError:
+    """417 for an `Expect` that nobody understands."""
+    return ApiError(417, "EXPECTATION_FAILED", "only Expect: 100-continue is understood")

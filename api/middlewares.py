@@ -11,7 +11,7 @@ import structlog
 from aiohttp import web
 from prometheus_client import Histogram
 
-from api.errors import ApiError, unavailable
+from api.errors import ApiError, expectation_failed, unavailable
 from api.ports import DEPS, Deps
 from api.responses import error_response
 from api.routing import Handler
@@ -60,7 +60,7 @@ async def front(request: web.Request, handler: Handler) -> web.StreamResponse:
 def _answer_for(error: Exception, request: web.Request, deps: Deps) -> ApiError:
     match error:
         case web.HTTPException():
-            return _http_error(error)
+            return http_error(error)
         case Overloaded():
             deps.metrics.intake_refused.labels("OVERLOADED").inc()
             return ApiError(
@@ -78,20 +78,20 @@ def _answer_for(error: Exception, request: web.Request, deps: Deps) -> ApiError:
             _log.warning("database unavailable", route=_template(request), error=type(error).__name__)
             return unavailable("DATABASE_UNAVAILABLE", "the database cannot be reached now: ask again soon")
         case _:
-            number = clock.random_id()
-            _log.error(
-                "request failed",
-                request_id=number,
-                method=request.method,
-                route=_template(request),
-                exc_info=error,
-            )
-            return ApiError(
-                500, "INTERNAL", f"something went wrong here, logged as {number}", more={"requestId": number}
-            )
+            return internal(error, method=request.method, route=_template(request))
 
 
-def _http_error(error: web.HTTPException) -> ApiError:
+def internal(error: BaseException | None, **about: str) -> ApiError:
+    """500 with the number under which the error was logged."""
+    number = clock.random_id()
+    _log.error("request failed", request_id=number, **about, exc_info=error)
+    return ApiError(
+        500, "INTERNAL", f"something went wrong here, logged as {number}", more={"requestId": number}
+    )
+
+
+def http_error(error: web.HTTPException) -> ApiError:
+    """What aiohttp raises itself, with a code."""
     match error:
         case web.HTTPMethodNotAllowed():
             allowed = ", ".join(sorted(error.allowed_methods))
@@ -100,6 +100,8 @@ def _http_error(error: web.HTTPException) -> ApiError:
             )
         case web.HTTPNotFound():
             return ApiError(404, "NOT_FOUND", "there is no such route")
+        case web.HTTPExpectationFailed():
+            return expectation_failed()
         case _:
             status = HTTPStatus(error.status)
             return ApiError(error.status, status.name, status.phrase)

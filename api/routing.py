@@ -9,11 +9,11 @@ from typing import Any, Final
 from aiohttp import web
 from pydantic import BaseModel
 
-from api.errors import ApiError, unavailable
+from api.errors import expectation_failed, unavailable
 from api.identity.guard import admit
 from api.identity.keys import Scope
 from api.ports import DEPS
-from api.responses import json_response
+from api.responses import error_response
 
 PREFIX: Final = "/api/v1"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -76,5 +76,4 @@ async def expect(request: web.Request) -> web.StreamResponse | None:
         if transport is not None:
             transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         return None
-    error = ApiError(417, "EXPECTATION_FAILED", "only Expect: 100-continue is understood")
-    return json_response(error.body(), error.status)
+    return error_response(expectation_failed())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -15,11 +16,11 @@ import uvloop
 
 from daemon import logs
 from daemon.database import DatabaseRefused, DatabaseUnreachable, one_line
-from daemon.settings import SettingError, Settings, read
+from daemon.settings import PREFIX, SettingError, Settings, read
 from ops.errors import StartError
 from ops.home import FACTS_NAME, Home, default_home
 from ops.postgres import find_binaries, use_or_start
-from ops.wiring import Installation, open_installation
+from ops.wiring import APPLICATION, Installation, open_installation
 from streams.log.contract import ClaimHeld, LogUnavailable, OutcomeUnknown
 
 T = TypeVar("T")
@@ -44,6 +45,37 @@ def read_settings(**given: object) -> Settings:
         return read(**given)
     except SettingError as error:
         raise StartError(str(error)) from None
+
+
+async def open_named(
+    settings: Settings, dsn: str, stack: AsyncExitStack, application: str = APPLICATION
+) -> Installation:
+    """Open the installation that the settings led to.
+
+    Where they name a database, so does the `StartError`, and it says what would be right.
+    """
+    try:
+        return await open_installation(dsn, stack, application)
+    except StartError as error:
+        if settings.database_url is None:
+            raise
+        raise StartError(f"{PREFIX}DATABASE_URL: {error}{_advice(error)}") from error
+
+
+def _advice(error: BaseException) -> str:
+    cause: BaseException | None = error
+    while cause is not None:
+        match cause:
+            case socket.gaierror():
+                return "; name a host that exists"
+            case OSError():
+                return "; name a host and port, or a socket's folder, at which PostgreSQL listens"
+            case asyncpg.InvalidAuthorizationSpecificationError():
+                return "; give a user and password that it takes, percent-encoded (@ as %40)"
+            case asyncpg.InvalidCatalogNameError():
+                return "; create it, or name another after the last /"
+        cause = cause.__cause__
+    return ""
 
 
 def run_command(work: Coroutine[Any, Any, T]) -> T:
@@ -77,7 +109,7 @@ async def use_installation(
     try:
         async with AsyncExitStack() as stack:
             dsn = await _database(settings, stack, must_exist=must_exist, alone=alone)
-            installation = await open_installation(dsn, stack, application)
+            installation = await open_named(settings, dsn, stack, application)
             if alone:
                 await _claim_all(installation, application)
             yield installation

@@ -20,14 +20,16 @@ import structlog
 from aiohttp import web
 
 from api.identity import keys
+from api.server import make_runner
 from daemon.settings import Settings
 from ops import collector
 from ops.errors import StartError, refusal
 from ops.home import Home, default_home, write_private
+from ops.installation import open_named
 from ops.postgres import EmbeddedPostgres, PostgresGone, find_binaries
 from ops.stopping import Stop
 from ops.supervision import project, replay, trade
-from ops.wiring import Daemon, Installation, build_daemon, open_installation
+from ops.wiring import Daemon, Installation, build_daemon
 from projections import rebuild, schema
 from projections.merging import FoldFailed
 from streams.sources.files import FileFeed
@@ -57,7 +59,7 @@ async def run_daemon(settings: Settings, feeds: Sequence[Feed]) -> int:
         stack.enter_context(home.lock())
         listener = stack.enter_context(_listen(settings.host, settings.port))
         postgres, dsn = await _database(settings, home, stack)
-        installation = await open_installation(dsn, stack)
+        installation = await open_named(settings, dsn, stack)
         daemon = build_daemon(installation)
         files = [_feed(daemon, each) for each in feeds]
         await _admin_key(installation, home)
@@ -147,7 +149,7 @@ async def _run(
     """Serve from the start, unready; then bring up the stages, and run until told to stop."""
     ended = asyncio.Event()
     stages: list[asyncio.Task[None]] = []
-    runner = web.AppRunner(daemon.app, access_log=None, shutdown_timeout=settings.drain_seconds / 3)
+    runner = make_runner(daemon.app, access_log=None, shutdown_timeout=settings.drain_seconds / 3)
     try:
         async with _serving(runner, listener, stop):
             await stop.unless_asked(_read_models(daemon))

@@ -24,9 +24,8 @@ class Batch:
         """Insert a whole row, or replace the one that has this key."""
         self.rows[model][key] = row
         self.size += 1
-        patches = self.patches.get(model)
-        if patches is not None:
-            patches.pop(key, None)
+        if self.patches and model in self.patches:
+            self.patches[model].pop(key, None)
 
     def patch(self, model: Model[Any], key: Key, **columns: Any) -> None:
         """Change some columns of a row that exists, here or in the table."""

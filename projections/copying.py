@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from itertools import chain
 from typing import Final
 
 from msgspec.structs import astuple
@@ -21,18 +22,24 @@ _ESCAPES: Final = str.maketrans(
 
 async def lines(rows: Sequence[Row], *, breathes: bool = True) -> AsyncIterator[bytes]:
     """The rows, some at a time, their values in the order of the row's fields."""
-    tabs = len(rows[0].__struct_fields__) - 1
+    width = len(rows[0].__struct_fields__)
+    line = "\t".join(["%s"] * width) + "\n"
     for first in range(0, len(rows), ROWS_MAX):
-        yield "".join([_line(row, tabs) for row in rows[first : first + ROWS_MAX]]).encode()
+        yield _text(line, width, rows[first : first + ROWS_MAX]).encode()
         if breathes:
             await asyncio.sleep(0)
 
 
-def _line(row: Row, tabs: int) -> str:
-    values = [
-        NULL if value is None else value if type(value) is str else str(value) for value in astuple(row)
-    ]
-    line = "\t".join(values)
-    if "\\" in line or "\n" in line or "\r" in line or "\0" in line or line.count("\t") != tabs:
-        line = "\t".join([value.translate(_ESCAPES) for value in values])
-    return f"{line}\n"
+def _text(line: str, width: int, rows: Sequence[Row]) -> str:
+    # All rows in one formatting, and one look at its result: by value or by row it takes half as long again.
+    values = [NULL if value is None else value for value in chain.from_iterable(map(astuple, rows))]
+    text = line * len(rows) % tuple(values)
+    if (
+        "\\" in text
+        or "\r" in text
+        or "\0" in text
+        or text.count("\n") != len(rows)
+        or text.count("\t") != len(rows) * (width - 1)
+    ):
+        return line * len(rows) % tuple([str(value).translate(_ESCAPES) for value in values])
+    return text

@@ -74,20 +74,30 @@ class InputRow(Row):
 
 
 INPUTS: Final = Model(TABLE, InputRow)
+_OUTCOMES: Final = frozenset({InputRepeated, InputDropped, CommandDenied})
 
 
 def row_of(tape: int, entry: Entry, asked: Input | None) -> InputRow:
     """The row of an input from its entry; `asked` is None where the bytes of a dropped input are no input."""
-    row = InputRow(tape=tape, tape_offset=entry.tape_offset, outcome="accepted", at=entry.at)
-    if asked is not None:
-        row.input_id = asked.id
-        row.owner = asked.actor.owner
-        row.key = asked.actor.key
-        row.type = type(asked.command).__name__
-        row.route = asked.route
-        row.body_hash = asked.hash
-        row.keyed = asked.keyed
+    if asked is None:
+        row = InputRow(tape=tape, tape_offset=entry.tape_offset, outcome="accepted", at=entry.at)
+    else:
+        row = InputRow(
+            tape=tape,
+            tape_offset=entry.tape_offset,
+            outcome="accepted",
+            at=entry.at,
+            input_id=asked.id,
+            owner=asked.actor.owner,
+            key=asked.actor.key,
+            type=type(asked.command).__name__,
+            route=asked.route,
+            body_hash=asked.hash,
+            keyed=asked.keyed,
+        )
     for event in entry.events:
+        if type(event) not in _OUTCOMES:
+            continue
         match event:
             case InputRepeated():
                 row.outcome = "repeated"

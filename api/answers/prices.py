@@ -6,7 +6,15 @@ import msgspec
 
 from api.answers.amounts import price, sol_or_none
 from api.times import moment_text
-from projections.marks import MarkRow
+from projections.marks import MarkRow, prices_of
+
+
+class RefusedAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """Why no agent trades at what a source reads; gone with that source's next good reading."""
+
+    source: str
+    reason: str
+    """`jump`, `future`, `decimals` or `age`."""
 
 
 class PriceAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -21,6 +29,8 @@ class PriceAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     liquidity_sol: str | None
     decimals: int | None
     """The token's, once stated or traded."""
+    refused: list[RefusedAnswer]
+    """The sources that the price guard keeps from trading now."""
 
 
 def mark(row: MarkRow) -> PriceAnswer:
@@ -34,4 +44,5 @@ def mark(row: MarkRow) -> PriceAnswer:
         source=row.source,
         liquidity_sol=sol_or_none(row.liquidity),
         decimals=row.decimals,
+        refused=[RefusedAnswer(source=source, reason=reason) for source, reason in prices_of(row).said],
     )

@@ -18,6 +18,7 @@ from daemon import clock
 from daemon.domain.values import Owner
 from projections.model import DIALECT
 from projections.query import Reader
+from streams.intake import FEEDS
 
 Scope = Literal["read", "signals", "prices", "trade", "admin"]
 SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
@@ -69,6 +70,8 @@ async def create(
     """Store a key, `text` or a new one. Raises `ValueError` for a wrong name, owner or scope."""
     _check(name, "name")
     _check(owner, "owner")
+    if owner == FEEDS:
+        raise ValueError(f"owner {FEEDS!r} is reserved for our own feeds: give another")
     unknown = sorted(set(scopes) - set(SCOPES))
     if unknown or not scopes:
         raise ValueError(f"scopes must be some of {', '.join(SCOPES)}; got {', '.join(unknown) or 'none'}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import structlog
-from prometheus_client import Counter
 
 from daemon.domain.events import (
     AgentQuarantined,
@@ -21,54 +20,54 @@ from daemon.domain.events import (
     PriceRefused,
     SignalDenied,
 )
-from daemon.metrics import Metrics
+from daemon.metrics import CounterName, Metrics
 
 _log = structlog.get_logger("trader")
 
 
-_Key = tuple[Counter, tuple[str, ...]]
+_Key = tuple[CounterName, tuple[str, ...]]
 
 
 def count(metrics: Metrics, events: Iterable[AnyEvent]) -> None:
     """Count the events of entries that are committed: once per metric and labels, however many there are."""
     counts: dict[_Key, int] = {}
     for event in events:
-        key = _key(metrics, event)
+        key = _key(event)
         if key is not None:
             counts[key] = counts.get(key, 0) + 1
-    for (metric, labels), number in counts.items():
-        (metric.labels(*labels) if labels else metric).inc(number)
+    for (name, labels), number in counts.items():
+        metrics.add(name, labels, number)
 
 
-def _key(metrics: Metrics, event: AnyEvent) -> _Key | None:
+def _key(event: AnyEvent) -> _Key | None:
     match event:
         case OrderFilled():
-            return metrics.fills, (event.side, event.purpose)
+            return "fills", (event.side, event.purpose)
         case OrderApproved():
-            return (metrics.decisions, ("approved",)) if event.purpose == "entry" else None
+            return ("decisions", ("approved",)) if event.purpose == "entry" else None
         case SignalDenied():
-            return metrics.decisions, (event.rule,)
+            return "decisions", (event.rule,)
         case OrderRejected():
-            return metrics.orders_ended, ("rejected",)
+            return "orders_ended", ("rejected",)
         case OrderExpired():
-            return metrics.orders_ended, ("expired",)
+            return "orders_ended", ("expired",)
         case OrderCanceled():
-            return metrics.orders_ended, ("canceled",)
+            return "orders_ended", ("canceled",)
         case CommandDenied():
-            return metrics.commands_denied, (event.code,)
+            return "commands_denied", (event.code,)
         case PriceRefused():
             _log.warning(
                 "price refused", mint=event.mint, source=event.source, reason=event.reason, value=event.value
             )
-            return metrics.prices_refused, (event.reason,)
+            return "prices_refused", (event.reason,)
         case AgentQuarantined():
             _log.error("agent quarantined", agent=event.agent_id, input=event.input_id, error=event.error)
-            return metrics.quarantines, ("agent",)
+            return "quarantines", ("agent",)
         case ExitsQuarantined():
             _log.error("exits quarantined", position=event.position_id, error=event.error)
-            return metrics.quarantines, ("exits",)
+            return "quarantines", ("exits",)
         case ClockSteppedBack():
             _log.error("the log's clock stepped back", from_at=event.from_at, to_at=event.to_at)
-            return metrics.clock_steps, ()
+            return "clock_steps", ()
         case _:
             return None

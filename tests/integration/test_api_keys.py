@@ -9,6 +9,7 @@ from api.identity.keys import KeyRing, Scope
 from api.routes import ROUTES
 from api.routing import Route
 from daemon.domain.values import Owner
+from streams.intake import FEEDS
 from tests.support.client import Client
 from tests.support.served import Served, trading
 
@@ -158,3 +159,9 @@ async def test_a_wrong_key_is_not_made(served: Served, name: str, scopes: list[S
     """A key needs a printable name and scopes that exist."""
     with pytest.raises(ValueError, match="must be"):
         await keys.create(served.daemon.installation.database.pool, name=name, scopes=scopes)
+
+
+async def test_the_owner_of_our_feeds_gets_no_key(served: Served) -> None:
+    """Nobody may write in the name of our own feeds, whose inputs are admitted by other rules."""
+    with pytest.raises(ValueError, match="reserved"):
+        await keys.create(served.daemon.installation.database.pool, name="n", scopes=["prices"], owner=FEEDS)

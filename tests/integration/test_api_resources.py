@@ -221,8 +221,33 @@ async def test_prices_show_what_was_accepted(admin: Client, served: Served) -> N
     await admin.post("/prices", {"prices": [reading]})
     await admin.post("/agents", {"name": "behind the prices"})
     found = (await admin.get("/prices")).body
+    refused = found[0].pop("refused")
     assert found == [{**reading, "at": "2024-01-15T10:30:00.000Z"}]
+    assert refused == [{"source": "feed", "reason": "age"}]
     assert (await admin.get(f"/prices?tokenAddress={MINT}")).body == []
+
+
+async def test_prices_show_what_was_refused(admin: Client) -> None:
+    """A source whose reading the guard keeps from trading is named with the reason, until it reads well."""
+
+    async def post(price: str, source: str, **more: Any) -> list[dict[str, Any]]:
+        reading = {"tokenAddress": MINT, "priceSol": price, "source": source, **more}
+        assert (await admin.post("/prices", {"prices": [reading]})).status == 202
+        await admin.post("/agents", {"name": "behind the prices"})
+        found = (await admin.get(f"/prices?tokenAddress={MINT}")).body
+        assert (await admin.get("/prices")).body == found
+        return list(found)
+
+    (found,) = await post("1", "early", at="2999-01-01T00:00:00Z")
+    assert found["priceSol"] is None
+    assert found["refused"] == [{"source": "early", "reason": "future"}]
+    (found,) = await post("1", "good", decimals=6)
+    assert (found["priceSol"], found["refused"]) == ("1", [{"source": "early", "reason": "future"}])
+    (found,) = await post("9", "wild")
+    (found,) = await post("1", "odd", decimals=9)
+    assert [each["reason"] for each in found["refused"]] == ["future", "jump", "decimals"]
+    (found,) = await post("1.1", "wild")
+    assert [each["source"] for each in found["refused"]] == ["early", "odd"]
 
 
 async def test_filters_find_what_they_name(admin: Client) -> None:

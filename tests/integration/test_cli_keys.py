@@ -83,6 +83,7 @@ async def test_a_key_is_stored_as_its_hash_and_bound_to_its_owner(tmp_path: Path
         (("--name", "a", "--scope", "write"), "--scope 'write': must be one of read, signals, prices"),
         (("--name", " ", "--scope", "read"), "--name must be 1 to 100"),
         (("--name", "a", "--scope", "read", "--owner", "a\nb"), "--owner must be 1 to 100"),
+        (("--name", "a", "--scope", "read", "--owner", "tapefold"), "--owner 'tapefold' is reserved"),
     ],
 )
 async def test_a_wrong_key_is_one_line(

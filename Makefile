@@ -4,6 +4,7 @@
 PYTHON ?= python3
 # Options passed on, e.g. `make demo DEMO_ARGS=--once` or `make check PYTEST_ARGS="-n 2 -m 'not slow'"`.
 DEMO_ARGS ?=
+UP_ARGS ?=
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 KILLS ?= 100
@@ -38,7 +39,7 @@ demo: $(RUN_STAMP) ## trade real candles in a simulation; DEMO_ARGS=--once ends 
 	@$(VENV)/bin/tapefold demo $(DEMO_ARGS)
 
 up: $(RUN_STAMP) ## run the daemon: trader, projector and API in one process
-	@$(VENV)/bin/tapefold up
+	@$(VENV)/bin/tapefold up $(UP_ARGS)
 
 check: lint test ## all that CI runs: ruff, mypy, import-linter, pytest
 

@@ -62,6 +62,18 @@ class Home:
         stored = self._facts.get("database")
         return self.path / str(stored) if stored else None
 
+    @property
+    def original(self) -> Path | None:
+        """The home that this one was copied from, if that is still there; a home that was moved has none.
+
+        A database outside the home does not come along with a copy: both would name the same one.
+        """
+        path = Path(self._facts.get("path", self.path))
+        if path == self.path or not path.is_absolute():
+            return None
+        there = _read_facts(path)
+        return path if there is not None and there.get("database") == self._facts.get("database") else None
+
     def remember_database(self, folder: Path | None) -> None:
         """Store where the database lies: inside the home relative, so that the home may be moved."""
         if folder is None:
@@ -70,6 +82,7 @@ class Home:
             self._facts["database"] = str(folder.relative_to(self.path))
         else:
             self._facts["database"] = str(folder)
+            self._facts["path"] = str(self.path)
         try:
             _write_facts(self.path, self._facts)
         except OSError as error:

@@ -52,6 +52,11 @@ def find_place(home: Home) -> Place | None:
     folder = home.database
     if folder is None:
         return None
+    if (original := home.original) is not None:
+        raise StartError(
+            f"{home.path} is a copy of the home {original}, whose database {folder} did not come along:"
+            f" use that home, or copy its database as docs/operations.md says"
+        )
     try:
         password = (home.path / PASSWORD_NAME).read_text(encoding="utf-8").strip()
     except OSError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -145,3 +146,13 @@ def test_what_root_leaves_in_a_users_home_is_the_users(tmp_path: Path) -> None:
         "home.json": 65534,
         "lock": 65534,
     }
+
+
+def test_a_copy_of_a_home_is_told_from_a_moved_one(tmp_path: Path) -> None:
+    """A copy would share the database that lies outside with its original; a moved home keeps it."""
+    home = Home.open(tmp_path / "one")
+    home.remember_database(Path("/somewhere/else"))
+    shutil.copytree(home.path, tmp_path / "two")
+    assert Home.open(tmp_path / "two").original == home.path
+    shutil.rmtree(home.path)
+    assert Home.open(tmp_path / "two").original is None

@@ -1,4 +1,7 @@
-"""One installation for a command that is not the daemon: its database, lent or started, and its log."""
+"""One installation: a database and the log in it; for a command, a database that is lent or started.
+
+The daemon is not known here, so that a command need not import its parts.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -15,15 +19,19 @@ import asyncpg
 import uvloop
 
 from daemon import logs
-from daemon.database import DatabaseRefused, DatabaseUnreachable, one_line
+from daemon.database import Database, DatabaseRefused, DatabaseUnreachable, one_line
 from daemon.settings import PREFIX, SettingError, Settings, read
 from ops.errors import StartError
 from ops.home import FACTS_NAME, Home, default_home
+from ops.migrations import migrate
 from ops.postgres import find_binaries, use_or_start
-from ops.wiring import APPLICATION, Installation, open_installation
 from streams.log.contract import ClaimHeld, LogUnavailable, OutcomeUnknown
+from streams.log.embedded import EmbeddedLog
 
 T = TypeVar("T")
+
+APPLICATION: Final = "tapefold"
+LOG_CONNECTIONS_MAX: Final = 4
 
 # What the database may do to a command at any moment, each told in one line.
 _TROUBLE: Final = (
@@ -39,12 +47,39 @@ _TROUBLE: Final = (
 )
 
 
+@dataclass(frozen=True)
+class Installation:
+    """A database that is up to date, with the log in it: what every command works on."""
+
+    database: Database
+    log: EmbeddedLog
+
+
 def read_settings(**given: object) -> Settings:
     """The settings, with what the command line gave; a wrong one is one line for the user."""
     try:
         return read(**given)
     except SettingError as error:
         raise StartError(str(error)) from None
+
+
+async def open_installation(dsn: str, stack: AsyncExitStack, application: str = APPLICATION) -> Installation:
+    """Migrate and open a database and its log; both are closed with the stack.
+
+    Raises `StartError` with one line for the user.
+    """
+    await migrate(dsn)
+    try:
+        database = await Database.open(dsn, application)
+        stack.push_async_callback(database.close)
+        # A pool of its own: however many requests read, an append or a commit never waits for a connection.
+        log_database = await Database.open(dsn, f"{application} log", connections_max=LOG_CONNECTIONS_MAX)
+        stack.push_async_callback(log_database.close)
+        log = await EmbeddedLog.open(log_database)
+        stack.push_async_callback(log.close)
+    except (DatabaseRefused, DatabaseUnreachable, LogUnavailable) as error:
+        raise StartError(str(error)) from error
+    return Installation(database, log)
 
 
 async def open_named(

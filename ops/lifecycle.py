@@ -25,11 +25,11 @@ from daemon.settings import Settings
 from ops import collector
 from ops.errors import StartError, refusal
 from ops.home import Home, default_home, write_private
-from ops.installation import open_named
+from ops.installation import Installation, open_named
 from ops.postgres import EmbeddedPostgres, PostgresGone, find_binaries
 from ops.stopping import Stop
 from ops.supervision import project, replay, trade
-from ops.wiring import Daemon, Installation, build_daemon
+from ops.wiring import Daemon, build_daemon
 from projections import rebuild, schema
 from projections.merging import FoldFailed
 from streams.sources.files import FileFeed

@@ -16,8 +16,7 @@ from daemon.domain.values import InputId, Owner
 from daemon.records import encode
 from ops.cli.saying import moment, table
 from ops.errors import StartError
-from ops.installation import read_settings, run_command, use_installation
-from ops.wiring import Installation
+from ops.installation import Installation, read_settings, run_command, use_installation
 from projections.progress import get_progress
 from streams.log.contract import Head
 

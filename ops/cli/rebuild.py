@@ -11,8 +11,7 @@ import asyncpg
 from daemon.domain.values import use_context
 from ops.cli.saying import Progress
 from ops.errors import StartError
-from ops.installation import read_settings, run_command, use_installation
-from ops.wiring import Installation
+from ops.installation import Installation, read_settings, run_command, use_installation
 from projections import rebuild
 from projections.differences import Difference
 from projections.merging import FoldFailed

@@ -27,8 +27,7 @@ from daemon.records import (
 from daemon.settings import Settings
 from ops.cli.saying import Progress
 from ops.errors import StartError
-from ops.installation import read_settings, run_command, use_installation
-from ops.wiring import Installation
+from ops.installation import Installation, read_settings, run_command, use_installation
 from projections.progress import get_progress
 from streams.log.contract import Head, Log
 

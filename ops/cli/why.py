@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import asyncpg
@@ -12,15 +12,15 @@ import msgspec
 from api.bodies.types import canonical_uuid
 from daemon.records import UnreadableRecord
 from ops.errors import StartError
-from ops.installation import read_settings, run_command, use_installation
-from ops.why.configs import Configs
+from ops.installation import Installation, read_settings, run_command, use_installation
 from ops.why.journal import JournalReader
-from ops.why.lookup import find, name_agents
+from ops.why.lookup import find, find_reached, find_signal, name_agents
 from ops.why.parts import Tree
+from ops.why.reached import Reached, first_reached
 from ops.why.story import of_agents, tell
 from ops.why.text import Line, lines
-from ops.wiring import Installation
 from projections.progress import list_progress
+from streams.log.contract import Log
 
 
 def run(*, home: Path | None, id_: str, as_json: bool) -> None:
@@ -28,17 +28,17 @@ def run(*, home: Path | None, id_: str, as_json: bool) -> None:
     wanted = canonical_uuid(id_)
     if wanted is None:
         raise StartError(f"{id_!r} is no id: a signal, order, fill or position has a UUID")
-    story = run_command(_why(home, wanted))
+    story, further = run_command(_why(home, wanted, tell_all=as_json))
     if as_json:
         print(msgspec.json.encode(story).decode())
     else:
-        _print(lines(story))
+        _print(lines(story, further))
 
 
-async def _why(home: Path | None, wanted: str) -> Tree:
+async def _why(home: Path | None, wanted: str, *, tell_all: bool) -> tuple[Tree, Mapping[str, int]]:
     async with use_installation(read_settings(home=home), "tapefold why", must_exist=True) as installation:
         try:
-            return await _tell(installation, wanted)
+            return await _tell(installation, wanted, tell_all=tell_all)
         except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError):
             raise StartError(
                 "there are no read models of this version: start `tapefold up`, or make them with "
@@ -48,21 +48,34 @@ async def _why(home: Path | None, wanted: str) -> Tree:
             raise StartError(f"the journal cannot be read ({error}): see `tapefold verify`") from None
 
 
-async def _tell(installation: Installation, wanted: str) -> Tree:
+async def _tell(installation: Installation, wanted: str, *, tell_all: bool) -> tuple[Tree, Mapping[str, int]]:
+    """The story, and how many agents it leaves out by their outcome."""
     reader, log = installation.database.pool, installation.log
-    found = await find(reader, wanted)
-    if found is None:
-        raise StartError(
-            f"no signal, order, fill or position has the id {wanted}{await _behind(installation)}"
-        )
-    journal = JournalReader(log, found.tape, (await log.head(found.tape)).journal)
-    story = await tell(found, journal, Configs(reader, journal))
+    reached = Reached(None, {})
+    signal = await find_signal(reader, wanted)
+    if signal is not None:
+        journal = await _journal(log, signal.tape)
+        if not tell_all:
+            reached = first_reached(signal.id, await journal.at(signal.tape_offset))
+        found = await find_reached(reader, signal, reached.shown)
+    else:
+        chain = await find(reader, wanted)
+        if chain is None:
+            raise StartError(
+                f"no signal, order, fill or position has the id {wanted}{await _behind(installation)}"
+            )
+        found, journal = chain, await _journal(log, chain.tape)
+    story = await tell(found, journal, reader)
     parts = of_agents(story)
     agents = await name_agents(reader, sorted({each["agentId"] for each in parts}))
     for each in parts:
         agent = agents.get(each["agentId"])
         each["agentName"] = None if agent is None else agent.name
-    return story
+    return story, reached.further
+
+
+async def _journal(log: Log, tape: int) -> JournalReader:
+    return JournalReader(log, tape, (await log.head(tape)).journal)
 
 
 async def _behind(installation: Installation) -> str:

@@ -2,49 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import Integer, any_, bindparam, select
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from daemon.domain.config import DEFAULT_CONFIG, stored
-from daemon.domain.events import AgentConfigured
-from ops.why.journal import JournalReader
+from ops.why.lookup import among
 from projections import agent_configs
-from projections.query import Query, Reader, columns, equals
+from projections.query import Query, Reader, columns
 
-_VERSION: Final = Query(
+_VERSIONS: Final = Query(
     select(*columns(agent_configs.TABLE)),
     agent_configs.AGENT_CONFIGS.read,
-    filters=equals(agent_configs.TABLE, "agent_id", "version"),
+    filters={
+        **among(agent_configs.TABLE, "agent_id", "agent_ids"),
+        "versions": agent_configs.TABLE.c.version == any_(bindparam("versions", type_=ARRAY(Integer))),
+    },
 )
 
+Decided = tuple[str, int]
+"""An agent and the version of the config with which it decided."""
 
-class Configs:
-    """Configs by agent and version, from the events that set them."""
 
-    def __init__(self, reader: Reader, journal: JournalReader) -> None:
-        self._reader = reader
-        self._journal = journal
-        self._known: dict[tuple[str, int], dict[str, Any]] = {}
+async def read_configs(reader: Reader, wanted: Collection[Decided]) -> dict[Decided, dict[str, Any]]:
+    """Of each: the version, on which input it was set, and its resolved values (version 0: the defaults).
 
-    async def of(self, agent_id: str, version: int) -> dict[str, Any]:
-        """The version, its fully resolved values, and on which input it was set (version 0: the defaults)."""
-        key = (agent_id, version)
-        if key not in self._known:
-            self._known[key] = await self._read(agent_id, version)
-        return self._known[key]
-
-    async def _read(self, agent_id: str, version: int) -> dict[str, Any]:
-        if version == 0:
-            return {"version": 0, "tapeOffset": None, "values": stored(DEFAULT_CONFIG)}
-        row = await _VERSION.one(self._reader, agent_id=agent_id, version=version)
-        place = None if row is None else await self._journal.at(row.tape_offset)
-        for event in () if place is None else place.events:
-            if (
-                isinstance(event, AgentConfigured)
-                and event.agent_id == agent_id
-                and event.version == version
-                and place is not None
-            ):
-                return {"version": version, "tapeOffset": place.tape_offset, "values": event.config}
-        return {"version": version, "tapeOffset": None, "values": None}
+    Read in one query, however many agents: the row holds what the event that set the config holds.
+    """
+    told: dict[Decided, dict[str, Any]] = {
+        key: {
+            "version": key[1],
+            "tapeOffset": None,
+            "values": stored(DEFAULT_CONFIG) if key[1] == 0 else None,
+        }
+        for key in wanted
+    }
+    given = [(agent_id, version) for agent_id, version in told if version != 0]
+    if not given:
+        return told
+    agent_ids = sorted({agent_id for agent_id, _ in given})
+    versions = sorted({version for _, version in given})
+    for row in await _VERSIONS.all(reader, agent_ids=agent_ids, versions=versions):
+        key = (str(row.agent_id), row.version)
+        if key in told and row.version != 0:
+            told[key] |= {"tapeOffset": row.tape_offset, "values": row.resolved()}
+    return told

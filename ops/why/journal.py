@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from bisect import bisect_left, insort
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 from daemon.domain.commands import Input
 from daemon.domain.events import AnyEvent
-from daemon.records import UnreadableRecord, decode_input, decode_part
+from daemon.records import JournalRecord, UnreadableRecord, decode_input, decode_part
 from streams.log.contract import Log
+
+PAGE: Final = 32
+"""So few records are read at once instead of bisected further; neighbors are then at hand."""
 
 
 class Place(NamedTuple):
@@ -25,6 +30,12 @@ class Place(NamedTuple):
     events: tuple[AnyEvent, ...]
 
 
+class _Entry(NamedTuple):
+    tape_offset: int
+    first: int
+    last: int
+
+
 class JournalReader:
     """Finds entries of one tape. Tape offsets grow along the journal, so a place is found by bisection."""
 
@@ -33,6 +44,9 @@ class JournalReader:
         self._tape = tape
         self._last = last
         self._known: dict[int, Place | None] = {}
+        # Where entries lie that were met on the way: one of many agents is megabytes, to be met once only.
+        self._seen: list[_Entry] = []
+        self._page: Sequence[JournalRecord] = ()
 
     async def at(self, tape_offset: int) -> Place | None:
         """The entry of an input; None if it got none. Raises `UnreadableRecord`."""
@@ -41,24 +55,52 @@ class JournalReader:
         return self._known[tape_offset]
 
     async def _read(self, tape_offset: int) -> Place | None:
-        low, high = 0, self._last + 1
-        while low < high:
-            middle = (low + high) // 2
-            page = await self._log.read_journal(self._tape, middle - 1, 1)
-            if not page.records:
-                raise UnreadableRecord(f"journal offset {middle}: is missing")
-            if page.records[0].tape_offset < tape_offset:
-                low = middle + 1
-            else:
-                high = middle
-        if low > self._last:
+        records = await self._find(tape_offset)
+        if not records:
             return None
-        records = (await self._log.read_journal(self._tape, low - 1, 1)).records
-        if not records or records[0].tape_offset != tape_offset:
-            return None
-        parts = [decode_part(record) for record in records if record.tape_offset == tape_offset]
+        parts = [decode_part(record) for record in records]
         events = tuple(event for part in parts for event in part.events)
-        return Place(tape_offset, low, parts[0].at, parts[0].version, await self._input(tape_offset), events)
+        first = parts[0]
+        given = await self._input(tape_offset)
+        return Place(tape_offset, records[0].offset, first.at, first.version, given, events)
+
+    async def _find(self, tape_offset: int) -> Sequence[JournalRecord]:
+        if self._page and self._page[0].tape_offset <= tape_offset <= self._page[-1].tape_offset:
+            return _of(self._page, tape_offset)
+        low, high = self._between(tape_offset)
+        while high - low > PAGE:
+            entry, records = await self._meet((low + high) // 2)
+            if entry.tape_offset < tape_offset:
+                low = entry.last + 1
+            elif entry.tape_offset > tape_offset:
+                high = entry.first
+            elif records[0].offset == entry.first:
+                return records
+            else:
+                low, high = entry.first, entry.first + 1
+        if low >= high:
+            return ()
+        self._page = (await self._log.read_journal(self._tape, low - 1, high - low)).records
+        return _of(self._page, tape_offset)
+
+    def _between(self, tape_offset: int) -> tuple[int, int]:
+        """The journal offset from which on, and that before which, the entry must begin."""
+        index = bisect_left(self._seen, (tape_offset,))
+        low = self._seen[index - 1].last + 1 if index else 0
+        if index == len(self._seen):
+            return low, self._last + 1
+        above = self._seen[index]
+        return (above.first, above.first + 1) if above.tape_offset == tape_offset else (low, above.first)
+
+    async def _meet(self, offset: int) -> tuple[_Entry, Sequence[JournalRecord]]:
+        """The entry that holds a journal offset, and its records from there on."""
+        records = (await self._log.read_journal(self._tape, offset - 1, 1)).records
+        if not records:
+            raise UnreadableRecord(f"journal offset {offset}: is missing")
+        begin = records[0]
+        entry = _Entry(begin.tape_offset, begin.offset - decode_part(begin).part, records[-1].offset)
+        insort(self._seen, entry)
+        return entry, records
 
     async def _input(self, tape_offset: int) -> Input | None:
         for record in await self._log.read_tape(self._tape, tape_offset - 1, 1):
@@ -68,3 +110,7 @@ class JournalReader:
                 except UnreadableRecord:
                     return None
         raise UnreadableRecord(f"tape offset {tape_offset}: is missing")
+
+
+def _of(records: Sequence[JournalRecord], tape_offset: int) -> Sequence[JournalRecord]:
+    return [record for record in records if record.tape_offset == tape_offset]

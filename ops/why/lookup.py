@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final, Literal, NamedTuple
 
 from sqlalchemy import ColumnElement, Table, any_, bindparam, select
@@ -18,7 +18,8 @@ from projections.signals import SignalRow
 Kind = Literal["signal", "order", "fill", "position"]
 
 
-def _among(table: Table, column: str, name: str) -> dict[str, ColumnElement[bool]]:
+def among(table: Table, column: str, name: str) -> dict[str, ColumnElement[bool]]:
+    """A filter for rows whose id in `column` is one of a list."""
     return {name: table.c[column] == any_(bindparam(name, type_=ARRAY(UUID(as_uuid=False))))}
 
 
@@ -26,7 +27,7 @@ def _among(table: Table, column: str, name: str) -> dict[str, ColumnElement[bool
 _SIGNALS: Final = Query(
     select(*columns(signals.TABLE)),
     signals.SIGNALS.read,
-    filters=_among(signals.TABLE, "id", "ids"),
+    filters=among(signals.TABLE, "id", "ids"),
     order=(signals.TABLE.c.tape_offset,),
 )
 _ORDERS: Final = Query(
@@ -34,7 +35,8 @@ _ORDERS: Final = Query(
     orders.ORDERS.read,
     filters={
         **equals(orders.TABLE, "id", "signal_id"),
-        **_among(orders.TABLE, "position_id", "position_ids"),
+        **among(orders.TABLE, "position_id", "position_ids"),
+        **among(orders.TABLE, "agent_id", "agent_ids"),
     },
     order=(orders.TABLE.c.tape_offset, orders.TABLE.c.id),
 )
@@ -44,21 +46,21 @@ _FILL: Final = Query(
 _POSITIONS: Final = Query(
     select(*columns(positions.TABLE)),
     positions.POSITIONS.read,
-    filters=_among(positions.TABLE, "id", "ids"),
+    filters=among(positions.TABLE, "id", "ids"),
     order=(positions.TABLE.c.tape_offset, positions.TABLE.c.id),
 )
 _AGENTS: Final = Query(
-    select(*columns(agents.TABLE)), agents.AGENTS.read, filters=_among(agents.TABLE, "id", "ids")
+    select(*columns(agents.TABLE)), agents.AGENTS.read, filters=among(agents.TABLE, "id", "ids")
 )
 
 
 class Found(NamedTuple):
-    """The rows of one chain. `agent_id` None: of all agents that a signal reached."""
+    """The rows of one chain. `agent_ids` None: of all agents that a signal reached."""
 
     kind: Kind
     id: str
     tape: int
-    agent_id: str | None
+    agent_ids: Collection[str] | None
     signals: Sequence[SignalRow]
     orders: Sequence[OrderRow]
     positions: Sequence[PositionRow]
@@ -75,12 +77,23 @@ class Found(NamedTuple):
         return sorted(places)
 
 
-async def find(reader: Reader, id_: str) -> Found | None:
-    """The chain of a signal, an order, a fill or a position, whoever owns it."""
+async def find_signal(reader: Reader, id_: str) -> SignalRow | None:
+    """A signal, whoever owns it."""
     for signal in await _SIGNALS.all(reader, ids=[id_]):
-        reached = await _ORDERS.all(reader, signal_id=id_)
-        more, held = await _positions(reader, reached)
-        return Found("signal", id_, signal.tape, None, [signal], _merged(reached, more), held)
+        return signal
+    return None
+
+
+async def find_reached(reader: Reader, signal: SignalRow, agent_ids: Collection[str] | None) -> Found:
+    """The chain of a signal, for all agents that it reached or only for these."""
+    only = None if agent_ids is None else sorted(agent_ids)
+    reached = await _ORDERS.all(reader, signal_id=signal.id, agent_ids=only)
+    more, held = await _positions(reader, reached)
+    return Found("signal", signal.id, signal.tape, agent_ids, [signal], _merged(reached, more), held)
+
+
+async def find(reader: Reader, id_: str) -> Found | None:
+    """The chain of an order, a fill or a position, whoever owns it."""
     order = await _ORDERS.one(reader, id=id_)
     if order is not None:
         return await _of_orders(reader, "order", id_, [order])
@@ -97,7 +110,7 @@ async def _of_orders(reader: Reader, kind: Kind, id_: str, given: Sequence[Order
     chain = _merged(given, more)
     behind = sorted({order.signal_id for order in chain if order.signal_id is not None})
     found = await _SIGNALS.all(reader, ids=behind) if behind else []
-    return Found(kind, id_, given[0].tape, given[0].agent_id, found, chain, held)
+    return Found(kind, id_, given[0].tape, {given[0].agent_id}, found, chain, held)
 
 
 async def _positions(

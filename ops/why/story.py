@@ -18,7 +18,7 @@ from daemon.domain.events import (
     SignalReceived,
 )
 from daemon.domain.values import SOL, SOL_DECIMALS
-from ops.why.configs import Configs
+from ops.why.configs import read_configs
 from ops.why.journal import JournalReader, Place
 from ops.why.lookup import Found
 from ops.why.parts import (
@@ -35,16 +35,17 @@ from ops.why.parts import (
     tokens,
     where,
 )
+from projections.query import Reader
 
 
-async def tell(found: Found, journal: JournalReader, configs: Configs) -> Tree:
+async def tell(found: Found, journal: JournalReader, reader: Reader) -> Tree:
     """Read every entry of the chain and tell what it holds; `of_agents` finds where agents are named."""
-    teller = _Teller(found, configs)
+    teller = _Teller(found)
     for offset in found.offsets():
         place = await journal.at(offset)
         if place is not None:
-            await teller.read(place)
-    return {
+            teller.read(place)
+    story: Tree = {
         "kind": found.kind,
         "id": found.id,
         "tape": found.tape,
@@ -52,6 +53,11 @@ async def tell(found: Found, journal: JournalReader, configs: Configs) -> Tree:
         "orders": [told for told in teller.orders.values() if told],
         "positions": [told for told in teller.positions.values() if told],
     }
+    decided = [each for each in of_agents(story) if "config" in each]
+    configs = await read_configs(reader, {(each["agentId"], each["config"]) for each in decided})
+    for each in decided:
+        each["config"] = configs[each["agentId"], each["config"]]
+    return story
 
 
 def of_agents(story: Tree) -> list[Tree]:
@@ -67,29 +73,28 @@ def _of_agent(agent_id: str) -> Tree:
 class _Teller:
     """Reads entries in tape order and keeps what belongs to the chain."""
 
-    def __init__(self, found: Found, configs: Configs) -> None:
+    def __init__(self, found: Found) -> None:
         self.signals: dict[str, Tree] = {row.id: {} for row in found.signals}
         self.orders: dict[str, Tree] = {row.id: {} for row in found.orders}
         self.positions: dict[str, Tree] = {row.id: {} for row in found.positions}
-        self._agent_id = found.agent_id
+        self._agent_ids = found.agent_ids
         self._stuck = {row.id for row in found.positions if row.exits_quarantined}
-        self._configs = configs
 
-    async def read(self, place: Place) -> None:
+    def read(self, place: Place) -> None:
         """Take what one entry holds of the chain."""
         for event in place.events:
             match event:
                 case SignalReceived() if event.signal_id in self.signals:
                     self.signals[event.signal_id] = signal_of(event, place)
                 case SignalDenied() if event.signal_id in self.signals and self._concerns(event.agent_id):
-                    await self._decided(event, place)
+                    self._decided(event, place)
                 case AgentQuarantined() if event.input_id in self.signals and self._concerns(event.agent_id):
                     failed = {"outcome": "quarantined", "error": event.error}
                     self.signals[event.input_id]["decisions"].append(_of_agent(event.agent_id) | failed)
                 case OrderApproved() if event.order_id in self.orders:
                     if event.purpose == "entry" and event.signal_id in self.signals:
-                        await self._decided(event, place)
-                    self.orders[event.order_id] = await self._order(event, place)
+                        self._decided(event, place)
+                    self.orders[event.order_id] = self._order(event, place)
                 case OrderFilled() | OrderExpired() | OrderCanceled() | OrderRejected():
                     if event.order_id in self.orders:
                         self.orders[event.order_id].update(ended(event, place))
@@ -100,9 +105,9 @@ class _Teller:
                     pass
 
     def _concerns(self, agent_id: str) -> bool:
-        return self._agent_id is None or self._agent_id == agent_id
+        return self._agent_ids is None or agent_id in self._agent_ids
 
-    async def _decided(self, event: SignalDenied | OrderApproved, place: Place) -> None:
+    def _decided(self, event: SignalDenied | OrderApproved, place: Place) -> None:
         denied = isinstance(event, SignalDenied)
         decision = _of_agent(event.agent_id) | {"outcome": "denied" if denied else "approved"}
         if isinstance(event, SignalDenied):
@@ -111,10 +116,10 @@ class _Teller:
             decision["orderId"] = event.order_id
         decision |= mark(event, place)
         decision["rules"] = rules_asked(event.rule if isinstance(event, SignalDenied) else None)
-        decision["config"] = await self._configs.of(event.agent_id, event.config_version)
+        decision["config"] = event.config_version
         self.signals[str(event.signal_id)].setdefault("decisions", []).append(decision)
 
-    async def _order(self, event: OrderApproved, place: Place) -> Tree:
+    def _order(self, event: OrderApproved, place: Place) -> Tree:
         gives = (SOL_DECIMALS, SOL) if event.side == "buy" else (event.decimals, event.mint)
         return {
             "id": event.order_id,
@@ -135,7 +140,7 @@ class _Teller:
             "cause": cause_of(place.given, event.mint),
             "fillAfter": moment_text(event.fill_after),
             "expiresAt": moment_text(event.expires_at),
-            "config": await self._configs.of(event.agent_id, event.config_version),
+            "config": event.config_version,
             "end": None,
             "fill": None,
         }

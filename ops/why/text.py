@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import groupby
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 from ops.why.parts import Tree
-
-AGENTS_SHOWN: Final = 10
-"""Of a signal that reached more, the rest are counted only."""
 
 
 class Line(NamedTuple):
@@ -22,25 +18,22 @@ class Line(NamedTuple):
         return "  " * self.depth + self.text
 
 
-def lines(story: Tree) -> Iterator[Line]:
-    """The chain in its order: signals with what each agent decided, orders with fills, positions."""
-    shown: set[str] | None = None
+def lines(story: Tree, further: Mapping[str, int]) -> Iterator[Line]:
+    """The chain in its order: signals with what each agent decided, orders with fills, positions.
+
+    `further`: how many agents that are not told had which outcome.
+    """
     told: set[tuple[str, int]] = set()  # configs, each told once
     for signal in story["signals"]:
-        decisions = signal["decisions"]
-        if len(decisions) > AGENTS_SHOWN:
-            shown = {each["agentId"] for each in decisions[:AGENTS_SHOWN]}
-        yield from _signal(signal, decisions[:AGENTS_SHOWN], told)
-        yield from _rest(decisions[AGENTS_SHOWN:])
+        yield from _signal(signal, told)
+        yield from _rest(further)
     for order in story["orders"]:
-        if shown is None or order["agentId"] in shown:
-            yield from _order(order, told)
+        yield from _order(order, told)
     for position in story["positions"]:
-        if shown is None or position["agentId"] in shown:
-            yield from _position(position)
+        yield from _position(position)
 
 
-def _signal(signal: Tree, decisions: Sequence[Tree], told: set[tuple[str, int]]) -> Iterator[Line]:
+def _signal(signal: Tree, told: set[tuple[str, int]]) -> Iterator[Line]:
     yield Line(0, f"signal {signal['id']}")
     yield Line(1, f"received {_place(signal)}{_by(signal['cause'])}")
     source = "" if signal["source"] is None else f", source {signal['source']}"
@@ -48,15 +41,14 @@ def _signal(signal: Tree, decisions: Sequence[Tree], told: set[tuple[str, int]])
     if signal["reason"] is not None:
         yield Line(1, f"reason: {signal['reason']}")
     yield Line(1, f"expires {signal['expiresAt']}")
-    for decision in decisions:
+    for decision in signal["decisions"]:
         yield from _decision(decision, told)
 
 
-def _rest(decisions: Sequence[Tree]) -> Iterator[Line]:
-    if decisions:
-        outcomes = sorted(each["outcome"] for each in decisions)
-        counts = ", ".join(f"{len(list(group))} {outcome}" for outcome, group in groupby(outcomes))
-        yield Line(1, f"and {len(decisions)} further agents: {counts} (--json tells all)")
+def _rest(further: Mapping[str, int]) -> Iterator[Line]:
+    if further:
+        counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(further.items()))
+        yield Line(1, f"and {sum(further.values())} further agents: {counts} (--json tells all)")
 
 
 def _decision(decision: Tree, told: set[tuple[str, int]]) -> Iterator[Line]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import aiohttp
 
-from ops.wiring import open_installation
+from ops.installation import open_installation
 from tests.support.cli import Cli, Said
 
 SIGNAL = {"tokenAddress": "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v", "action": "buy", "score": 4}

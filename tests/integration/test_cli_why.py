@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from daemon.domain.risk import RULES, SIZED_RULES
+from ops.why.reached import AGENTS_SHOWN
 from tests.support.cli import Cli
 from tests.support.client import Client
 from tests.support.served import Served, trading
@@ -89,6 +91,34 @@ async def test_the_text_tells_the_chain(
     ):  # fmt: skip
         found, rest = rest.partition(part)[1:]
         assert found, (part, said.out)
+
+
+async def test_of_many_agents_ten_are_told_and_the_rest_counted(
+    served: Served, admin: Client, database_url: str, tmp_path: Path
+) -> None:
+    """The text tells the chains of the first ten agents with their configs; `--json` tells all of them."""
+    cli = Cli(tmp_path / "home", database_url)
+    for _ in range(AGENTS_SHOWN):
+        agent = await trading(admin, STOPPED)
+    for _ in range(2):
+        agent = await trading(admin, {"signals": {"minStrength": 5}})
+    signal = await agent.buy()
+    story = await told(cli, signal)
+    decisions = story["signals"][0]["decisions"]
+    assert len({each["agentId"] for each in decisions}) == AGENTS_SHOWN + 2
+    assert (len(story["orders"]), len(story["positions"])) == (AGENTS_SHOWN, AGENTS_SHOWN)
+    for each in decisions:
+        assert each["config"]["tapeOffset"] is not None
+        assert each["config"]["values"]["stopLoss"]["enabled"] is (each["outcome"] == "approved")
+    said = (await cli.run("why", signal)).out
+    shown, rest = decisions[:AGENTS_SHOWN], decisions[AGENTS_SHOWN:]
+    assert all(f"{each['agentId']}: {each['outcome']}" in said for each in shown)
+    assert not any(each["agentId"] in said for each in rest)
+    assert said.count("\norder ") == sum(each["outcome"] == "approved" for each in shown)
+    counts = ", ".join(
+        f"{number} {outcome}" for outcome, number in sorted(Counter(each["outcome"] for each in rest).items())
+    )
+    assert f"and 2 further agents: {counts} (--json tells all)" in said
 
 
 async def test_an_unknown_id_is_one_line(served: Served, database_url: str, tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ from api.identity import keys
 from api.identity.keys import Scope
 from api.ports import DEPS
 from daemon.domain.values import Owner
-from ops.wiring import Daemon, build_daemon, open_installation
+from ops.installation import open_installation
+from ops.wiring import Daemon, build_daemon
 from projections import schema
 from tests.support.client import Client
 

@@ -88,15 +88,16 @@ def _to_text(value: Any) -> str:
     raise NotImplementedError(f"no stored form for {type(value).__name__}")
 
 
-def _from_text(kind: type, value: Any) -> Any:
+def from_text(kind: type, value: Any) -> Any:
+    """The decoding twin of `encode`, for msgspec decoders of stored text: prices are not plain decimals."""
     if kind is Price and isinstance(value, str):
         return Price(value)
     raise NotImplementedError(f"no stored form for {kind.__name__}")
 
 
 _encoder: Final = msgspec.json.Encoder(enc_hook=_to_text, order="deterministic")
-_input_decoder: Final = msgspec.json.Decoder(Input, dec_hook=_from_text)
-_part_decoder: Final = msgspec.json.Decoder(Part, dec_hook=_from_text)
+_input_decoder: Final = msgspec.json.Decoder(Input, dec_hook=from_text)
+_part_decoder: Final = msgspec.json.Decoder(Part, dec_hook=from_text)
 
 
 def encode(value: Any) -> bytes:

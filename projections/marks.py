@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Table, func, select
 
 from daemon.domain.marks import EMPTY, Mark, MintPrices
 from daemon.domain.values import Mint, Price
-from daemon.records import encode
+from daemon.records import encode, from_text
 from projections.model import (
     DIALECT,
     METADATA,
@@ -75,13 +75,7 @@ class _Guard(msgspec.Struct, frozen=True, omit_defaults=True):
 MARKS: Final = Model(TABLE, MarkRow, is_replaced=True)
 
 
-def _price(kind: type, value: Any) -> Any:
-    if kind is Price and isinstance(value, str):
-        return Price(value)
-    raise NotImplementedError(f"no stored form for {kind.__name__}")
-
-
-_guards: Final = msgspec.json.Decoder(_Guard, dec_hook=_price)
+_guards: Final = msgspec.json.Decoder(_Guard, dec_hook=from_text)
 
 
 def row_of(tape: int, mint: Mint, prices: MintPrices, decimals: int | None) -> MarkRow:

@@ -35,7 +35,7 @@ help: ## list these targets
 
 setup: $(DEV_STAMP) ## make .venv with all that work on Tapefold needs
 
-demo: $(RUN_STAMP) ## trade real candles in a simulation; DEMO_ARGS=--once ends by itself
+demo: $(RUN_STAMP) ## trade real candles in a simulation; DEMO_ARGS=--once ends by itself, --fresh begins anew
 	@$(VENV)/bin/tapefold demo $(DEMO_ARGS)
 
 up: $(RUN_STAMP) ## run the daemon: trader, projector and API in one process

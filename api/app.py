@@ -9,6 +9,7 @@ from api.ports import DEPS, Deps
 from api.requests import PRICES_BODY_BYTES_MAX
 from api.routes import ROUTES
 from api.routes.docs import add_docs
+from api.routes.index import add_index
 from api.routing import add_route
 
 
@@ -19,4 +20,5 @@ def create_app(deps: Deps) -> web.Application:
     for route in ROUTES:
         add_route(app, route)
     add_docs(app, ROUTES)
+    add_index(app)
     return app

@@ -175,5 +175,5 @@ def page(described: dict[str, Any]) -> str:
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
         f"<title>{title}</title><style>{_STYLE}</style><h1>{title} {escape(info['version'])}</h1>"
         f"<p>{escape(info['description'])}</p><p><a href=openapi.json>openapi.json</a></p>"
-        f"{''.join(rows)}</html>"
+        f"{''.join(rows)}</html>\n"
     )

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from aiohttp import web
 
-from api.bodies.types import canonical_uuid, is_mint
+from api.bodies.types import MINT_WANTED, UUID_WANTED, canonical_uuid, is_mint
 from api.errors import ApiError, Detail, invalid
 from api.times import parse_moment
 
@@ -57,7 +57,7 @@ def path_id(request: web.Request) -> str:
     found = canonical_uuid(request.match_info["id"])
     if found is None:
         raise ApiError(
-            400, "INVALID_ID", "the id in the path must be a UUID", details=[Detail("id", "must be a UUID")]
+            400, "INVALID_ID", f"the id in the path {UUID_WANTED}", details=[Detail("id", UUID_WANTED)]
         )
     return found
 
@@ -104,17 +104,22 @@ Check = Callable[[str], Any]
 
 
 def filters(request: web.Request, known: Mapping[str, tuple[str, Check]]) -> dict[str, Any]:
-    """The filters that are given, by the query's name for each; an unknown parameter is refused."""
+    """The filters that are given, by the query's name for each; every wrong or unknown parameter is named."""
     query = request.query
     if not query:
         return {}
     found: dict[str, Any] = {}
     wrong: list[Detail] = []
+    try:
+        page(request)
+    except ApiError as error:
+        wrong += error.details or ()
     for name in dict.fromkeys(query):
         if name in {"limit", "offset"}:
             continue
         if name not in known:
-            wrong.append(Detail(_shown(name), "is not a parameter that is known here"))
+            names = ", ".join([*known, "limit", "offset"])
+            wrong.append(Detail(_shown(name), f"is not a parameter that is known here: there are {names}"))
             continue
         column, check = known[name]
         try:
@@ -130,14 +135,14 @@ def uuid_text(value: str) -> str:
     """A UUID in lower case."""
     found = canonical_uuid(value)
     if found is None:
-        raise ValueError("must be a UUID")
+        raise ValueError(UUID_WANTED)
     return found
 
 
 def mint_text(value: str) -> str:
     """A mint's address."""
     if not is_mint(value):
-        raise ValueError("must be a mint address: base58 of 32 bytes")
+        raise ValueError(MINT_WANTED)
     return value
 
 

@@ -14,9 +14,9 @@ _encoder: Final = msgspec.json.Encoder()
 
 
 def json_response(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
-    """The body as JSON."""
+    """The body as JSON, with a line's end: it is read in terminals too."""
     return web.Response(
-        body=_encoder.encode(body),
+        body=_encoder.encode(body) + b"\n",
         status=status,
         headers={"Content-Type": "application/json; charset=utf-8", **(headers or {})},
     )

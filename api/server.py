@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import structlog
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
+from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError, LineTooLong
 
 from api.errors import ApiError
 from api.middlewares import http_error, internal
@@ -23,9 +23,19 @@ def make_runner(app: web.Application, **options: Any) -> web.AppRunner:
     return _Runner(app, **options)
 
 
-def malformed(status: int) -> ApiError:
-    """The one answer to what cannot be read; it holds nothing of the request."""
-    return ApiError(status, "MALFORMED_REQUEST", "the request is not valid HTTP")
+def malformed(error: BaseException | None) -> ApiError:
+    """The answer to what cannot be read; it holds nothing of the request."""
+    match error:
+        case LineTooLong():
+            status, told = 431, "the request line or a header is too long: at most 8 KB are taken"
+        case ContentEncodingError():
+            status, told = (
+                400,
+                "the body's Content-Encoding is not known here: send it plain, gzip or deflate",
+            )
+        case _:
+            status, told = 400, "the request is not valid HTTP"
+    return ApiError(status, "MALFORMED_REQUEST", told)
 
 
 class _Protocol(web.RequestHandler):
@@ -43,7 +53,7 @@ class _Protocol(web.RequestHandler):
         """Answer what no handler was asked about, or none could answer. The connection is closed."""
         del message  # it quotes the request
         if status == web.HTTPBadRequest.status_code:
-            answer = malformed(431 if isinstance(exc, LineTooLong) else 400)
+            answer = malformed(exc)
             _log.info("not valid HTTP", peer=request.remote, status=answer.status, error=type(exc).__name__)
         else:
             answer = internal(exc, method=request.method)

@@ -14,6 +14,7 @@ import msgspec
 from aiohttp import web
 from pydantic import BaseModel
 
+from api.answers import denials
 from api.bodies.base import canonical
 from api.errors import ApiError, unavailable
 from api.identity.guard import PRINCIPAL
@@ -79,6 +80,9 @@ class Write:
 Content = Callable[[InputRow], Awaitable[Any]]
 """Reads what an accepted write answers, a struct or a dict of JSON's kinds, given the input that counts."""
 
+Denied = Callable[[InputRow], Awaitable[ApiError | None]]
+"""Knows better than the trader's code why a write was denied, or None: the read models remember more."""
+
 
 def begin(request: web.Request, body: BaseModel, resource_id: str | None = None) -> Write:
     """The write that this request asks for; `resource_id` is the id in its path, in lower case."""
@@ -103,12 +107,13 @@ async def finish(
     content: Content,
     *,
     created: bool = False,
+    denied: Denied | None = None,
 ) -> web.Response:
     """Append, wait and answer. `command` may still refuse: it is asked after a known key was answered."""
     if write.keyed:
         known = await _known(deps, write)
         if known is not None:
-            return await _replay(write, known, content, created=created)
+            return await _replay(write, known, content, denied, created=created)
     item = write.input(command())
     recorded = await deps.intake.put(item)
     halted = deps.status.is_halted(recorded.tape)
@@ -124,8 +129,8 @@ async def finish(
         first = await _first(deps, row)
         if first is None:
             return _accepted(write, [recorded], halted=False)
-        return await _replay(write, first, content, created=created)
-    return await _answer(row, content, created=created)
+        return await _replay(write, first, content, denied, created=created)
+    return await _answer(row, content, denied, created=created)
 
 
 async def finish_everywhere(deps: Deps, write: Write, command: AnyCommand) -> web.Response:
@@ -157,7 +162,9 @@ async def _first(deps: Deps, row: InputRow) -> InputRow | None:
     return None if row.repeats is None else await get_input(deps.reader, row.tape, row.repeats)
 
 
-async def _replay(write: Write, first: InputRow, content: Content, *, created: bool) -> web.Response:
+async def _replay(
+    write: Write, first: InputRow, content: Content, denied: Denied | None, *, created: bool
+) -> web.Response:
     """The first outcome with what it led to as it is now; 422 for another body."""
     if first.body_hash != write.hash:
         raise ApiError(
@@ -167,7 +174,7 @@ async def _replay(write: Write, first: InputRow, content: Content, *, created: b
             more={"recorded": _places([Recorded(first.tape, first.tape_offset)])},
         )
     try:
-        response = await _answer(first, content, created=created)
+        response = await _answer(first, content, denied, created=created)
     except ApiError as error:
         error.headers = {**(error.headers or {}), **REPLAYED}
         raise
@@ -175,28 +182,25 @@ async def _replay(write: Write, first: InputRow, content: Content, *, created: b
     return response
 
 
-async def _answer(row: InputRow, content: Content, *, created: bool) -> web.Response:
+async def _answer(row: InputRow, content: Content, denied: Denied | None, *, created: bool) -> web.Response:
     recorded = _places([Recorded(row.tape, row.tape_offset)])
     if row.outcome != "accepted":
-        raise _refusal(row, recorded)
+        known = await denied(row) if denied is not None and row.outcome == "denied" else None
+        error = _refusal(row) if known is None else known
+        error.more = {**(error.more or {}), "recorded": recorded}
+        raise error
     found = msgspec.to_builtins(await content(row))
     return json_response({**found, "recorded": recorded}, 201 if created else 200)
 
 
-def _refusal(row: InputRow, recorded: Sequence[Place]) -> ApiError:
+def _refusal(row: InputRow) -> ApiError:
     if row.outcome == "dropped":
-        return ApiError(
-            409, "INPUT_DROPPED", "an operator let the trader skip this request", more={"recorded": recorded}
-        )
+        return ApiError(409, "INPUT_DROPPED", "an operator let the trader skip this request")
     code = row.code or "DENIED"
-    absent = code.endswith("_NOT_FOUND")
-    message = code.replace("_", " ").capitalize()
-    if not absent and row.rule is not None:
-        limit = f", limit {row.limit}" if row.limit is not None else ""
-        value = f" {row.value}" if row.value is not None else ""
-        message = f"{message}: {row.rule}{value}{limit}"
-    more = {"rule": row.rule, "limit": row.limit, "value": row.value, "recorded": recorded}
-    return ApiError(404 if absent else 409, code, message, more=more)
+    shown = denials.denial(row.rule, row.limit, row.value)
+    more = {"rule": row.rule, "limit": shown.limit, "value": shown.value}
+    status = 404 if code.endswith("_NOT_FOUND") else 409
+    return ApiError(status, code, denials.message(row, shown), more=more)
 
 
 def _accepted(write: Write, recorded: Sequence[Recorded], *, halted: bool) -> web.Response:

@@ -8,7 +8,7 @@ bytes of the record before it, so the chain needs nothing but the bytes. Stored 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
@@ -20,6 +20,9 @@ from daemon.domain.values import Price
 
 RECORD_BYTES_MAX: Final = 256 * 1024
 """Largest stored record. A body is at most 64 KB, so a single event always fits."""
+
+_EVENTS_BYTES_MAX: Final = RECORD_BYTES_MAX - 1024
+"""Of one record, with a comma each; the rest is room for its head."""
 
 DECIDER_VERSION: Final = 1
 """Raised by hand when a decision changes: the same tape would then give another journal."""
@@ -60,7 +63,7 @@ class Sealed(NamedTuple):
     hash: str
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True):
+class Part(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A journal record as stored."""
 
     tape_offset: int
@@ -137,30 +140,57 @@ def record_hash(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def encode_events(events: Sequence[AnyEvent]) -> Sequence[bytes]:
+    """A few events as `seal` takes them: joined by one call if they fit one record, else one by one."""
+    joined = _encoder.encode(events)[1:-1]
+    return (joined,) if len(joined) < _EVENTS_BYTES_MAX else [encode(event) for event in events]
+
+
 def seal(prev: str, tape_offset: int, at: int, events: Sequence[bytes]) -> Sealed:
-    """Chain one entry to the record whose hash is `prev`; `events` are encoded one by one (`encode`)."""
-    packs = list(_pack(events))
+    """Chain one entry to the record whose hash is `prev`; `events` are encoded."""
+    joined = b",".join(events)
+    if len(joined) < _EVENTS_BYTES_MAX:
+        data = b"".join((_head(prev, tape_offset, at, 0, 1), joined, b"]}"))
+        return Sealed(tape_offset, (data,), record_hash(data))
+    steps = sealing(prev, tape_offset, at, events)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            sealed: Sealed = done.value
+            return sealed
+
+
+def sealing(prev: str, tape_offset: int, at: int, events: Sequence[bytes]) -> Generator[None, None, Sealed]:
+    """`seal` in steps: yields after each part of a large entry, so that the caller can let others run.
+
+    Its events are encoded one by one, so that it can be split between them.
+    """
+    packs: list[Sequence[bytes]] = []
+    for pack in _pack(events):
+        packs.append(pack)
+        yield
     parts: list[bytes] = []
     for number, pack in enumerate(packs):
-        head = (
-            f'{{"tape_offset":{tape_offset},"at":{at},"version":{DECIDER_VERSION},'
-            f'"part":{number},"parts":{len(packs)},"prev":"{prev}","events":['
-        )
-        data = b"".join((head.encode(), b",".join(pack), b"]}"))
+        data = b"".join((_head(prev, tape_offset, at, number, len(packs)), b",".join(pack), b"]}"))
         parts.append(data)
         prev = record_hash(data)
+        yield
     return Sealed(tape_offset, tuple(parts), prev)
 
 
+def _head(prev: str, tape_offset: int, at: int, part: int, parts: int) -> bytes:
+    return (
+        f'{{"tape_offset":{tape_offset},"at":{at},"version":{DECIDER_VERSION},'
+        f'"part":{part},"parts":{parts},"prev":"{prev}","events":['
+    ).encode()
+
+
 def _pack(events: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-    limit = RECORD_BYTES_MAX - 1024  # room for the head
-    if sum(map(len, events)) + len(events) <= limit:
-        yield events
-        return
     pack: list[bytes] = []
     size = 0
     for event in events:
-        if pack and size + len(event) + 1 > limit:
+        if pack and size + len(event) + 1 > _EVENTS_BYTES_MAX:
             yield pack
             pack, size = [], 0
         pack.append(event)
@@ -191,16 +221,25 @@ class ChainReader:
         does not lie behind the last, and `UnreadableRecord` where the bytes are no record.
         """
         for record in records:
-            part = decode_part(record)
-            self._check(record, part)
-            self.hash = record_hash(record.data)
-            self._parts.append(part)
-            if len(self._parts) < part.parts:
-                continue
+            entry = self.take(record)
+            if entry is not None:
+                yield entry
+
+    def take(self, record: JournalRecord) -> Entry | None:
+        """The entry that this record ends, if it ends one; for who lets others run between the parts."""
+        part = decode_part(record)
+        self._check(record, part)
+        self.hash = record_hash(record.data)
+        self._parts.append(part)
+        if len(self._parts) < part.parts:
+            return None
+        if part.parts == 1:
+            events = part.events
+        else:
             events = tuple(event for each in self._parts for event in each.events)
-            self._parts = []
-            self.reached = part.tape_offset
-            yield Entry(part.tape_offset, part.at, part.version, events)
+        self._parts.clear()
+        self.reached = part.tape_offset
+        return Entry(part.tape_offset, part.at, part.version, events)
 
     def _check(self, record: JournalRecord, part: Part) -> None:
         place = f"journal offset {record.offset}"

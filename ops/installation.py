@@ -6,6 +6,8 @@ The daemon is not known here, so that a command need not import its parts.
 from __future__ import annotations
 
 import asyncio
+import os
+import shlex
 import signal
 import socket
 import sys
@@ -25,6 +27,7 @@ from ops.errors import StartError
 from ops.home import FACTS_NAME, Home, default_home
 from ops.migrations import migrate
 from ops.postgres import find_binaries, use_or_start
+from ops.setting_faults import refusal_of
 from streams.log.contract import ClaimHeld, LogUnavailable, OutcomeUnknown
 from streams.log.embedded import EmbeddedLog
 
@@ -58,9 +61,13 @@ class Installation:
 def read_settings(**given: object) -> Settings:
     """The settings, with what the command line gave; a wrong one is one line for the user."""
     try:
-        return read(**given)
+        settings = read(**given)
     except SettingError as error:
-        raise StartError(str(error)) from None
+        raise refusal_of(error, given) from None
+    if given.get("home") is None and os.environ.get(f"{PREFIX}HOME") == "":
+        # It would be the folder that the shell happens to stand in.
+        raise StartError(f"{PREFIX}HOME: must name a folder, not ''; unset it for the default one")
+    return settings
 
 
 async def open_installation(dsn: str, stack: AsyncExitStack, application: str = APPLICATION) -> Installation:
@@ -133,17 +140,23 @@ def run_command(work: Coroutine[Any, Any, T]) -> T:
 
 @asynccontextmanager
 async def use_installation(
-    settings: Settings, application: str, *, must_exist: bool = False, alone: bool = False
+    settings: Settings,
+    application: str,
+    *,
+    must_exist: bool = False,
+    alone: bool = False,
+    hint: str = "",
 ) -> AsyncIterator[Installation]:
     """The home's database, the running one or one started for the moment, or that of a URL, with its log.
 
-    With `must_exist` a home that holds no database is refused instead of made. With `alone` the home's lock
+    With `must_exist` a home that holds no database is refused instead of made; `hint` says what the command
+    offers then. With `alone` the home's lock
     and every tape's claim are held meanwhile: no daemon may run. All that the database may do to the caller
     becomes a `StartError` with one line for the user.
     """
     try:
         async with AsyncExitStack() as stack:
-            dsn = await _database(settings, stack, must_exist=must_exist, alone=alone)
+            dsn = await _database(settings, stack, must_exist=must_exist, alone=alone, hint=hint)
             installation = await open_named(settings, dsn, stack, application)
             if alone:
                 await _claim_all(installation, application)
@@ -152,7 +165,9 @@ async def use_installation(
         raise StartError(f"the database failed: {one_line(error)}") from error
 
 
-async def _database(settings: Settings, stack: AsyncExitStack, *, must_exist: bool, alone: bool) -> str:
+async def _database(
+    settings: Settings, stack: AsyncExitStack, *, must_exist: bool, alone: bool, hint: str
+) -> str:
     path = settings.home or default_home()
     if settings.database_url is not None:
         # A daemon holds its home's lock beside any database, but the database may have been moved to us.
@@ -161,21 +176,28 @@ async def _database(settings: Settings, stack: AsyncExitStack, *, must_exist: bo
         return settings.database_url
     if must_exist and not _is_home(path):
         raise StartError(
-            f"there is no Tapefold home at {path}: start `tapefold up` first, or name another with --home"
+            f"there is no Tapefold home at {path}: start `{_up(path)}` first, or name another with "
+            f"--home{hint}"
         )
     home = Home.open(path)
     if must_exist and home.database is None:
-        raise StartError(f"the home {path} holds no database yet: start `tapefold up` first")
+        raise StartError(f"the home {path} holds no database yet: start `{_up(path)}` first{hint}")
     if alone:
         stack.enter_context(home.lock())
     return await stack.enter_async_context(use_or_start(home, find_binaries(settings.postgres_bin)))
 
 
+def _up(path: Path) -> str:
+    return "tapefold up" if path == default_home() else f"tapefold up --home {shlex.quote(str(path))}"
+
+
 def _is_home(path: Path) -> bool:
+    folder = path.expanduser()
     try:
-        return (path.expanduser() / FACTS_NAME).exists()
+        # What is no folder, or cannot even be looked at: whoever opens it says why.
+        return (folder / FACTS_NAME).exists() or (folder.exists() and not folder.is_dir())
     except OSError:
-        return True  # it cannot even be looked at: whoever opens it says why
+        return True
 
 
 async def _claim_all(installation: Installation, application: str) -> None:

@@ -19,14 +19,16 @@ from typing import Final, NamedTuple
 import structlog
 from aiohttp import web
 
-from api.identity import keys
 from api.server import make_runner
 from daemon.settings import Settings
 from ops import collector
-from ops.errors import StartError, refusal
-from ops.home import Home, default_home, write_private
-from ops.installation import Installation, open_named
+from ops.beginning import make_admin_key, say_places
+from ops.errors import StartError
+from ops.home import Home, default_home
+from ops.installation import open_named
+from ops.listening import BACKLOG, listen, url_of
 from ops.postgres import EmbeddedPostgres, PostgresGone, find_binaries
+from ops.revocations import hear_revocations
 from ops.stopping import Stop
 from ops.supervision import project, replay, trade
 from ops.wiring import Daemon, build_daemon
@@ -35,8 +37,6 @@ from projections.merging import FoldFailed
 from streams.sources.files import FileFeed
 from streams.sources.rows import FeedError
 
-ADMIN_KEY_NAME: Final = "admin.key"
-BACKLOG: Final = 512
 STAGE_SECONDS_MAX: Final = 2.0
 """How long a stage may take to end once it is told to."""
 _log = structlog.get_logger("lifecycle")
@@ -57,12 +57,13 @@ async def run_daemon(settings: Settings, feeds: Sequence[Feed]) -> int:
     async with AsyncExitStack() as stack:
         home = Home.open(settings.home or default_home())
         stack.enter_context(home.lock())
-        listener = stack.enter_context(_listen(settings.host, settings.port))
+        listener = stack.enter_context(listen(settings.host, settings.port))
         postgres, dsn = await _database(settings, home, stack)
         installation = await open_named(settings, dsn, stack)
+        say_places(home, is_embedded=postgres is not None)
         daemon = build_daemon(installation)
         files = [_feed(daemon, each) for each in feeds]
-        await _admin_key(installation, home)
+        await make_admin_key(installation, home)
         side: list[asyncio.Task[None]] = []
         if postgres is not None:
             side.append(asyncio.create_task(postgres.watch(), name="postgres"))
@@ -111,23 +112,6 @@ async def _read_models(daemon: Daemon) -> None:
     daemon.status.rebuilding = False
 
 
-async def _admin_key(installation: Installation, home: Home) -> None:
-    """A first key for whoever starts an empty installation: printed once, stored for this user alone."""
-    pool = installation.database.pool
-    if await keys.has_any(pool):
-        return
-    text = keys.new_text()
-    path = home.path / ADMIN_KEY_NAME
-    try:
-        # Before the database knows it: killed in between, the next start writes another over it.
-        write_private(path, text + "\n")
-    except OSError as error:
-        raise refusal("write to the home", path, error) from error
-    await keys.create(pool, name="first admin key", scopes=["admin"], text=text)
-    sys.stdout.write(f"admin key (shown once, kept in {path}): {text}\n")
-    sys.stdout.flush()
-
-
 def _feed(daemon: Daemon, feed: Feed) -> FileFeed:
     try:
         return FileFeed.open(feed.path, daemon.intake, feed.speed, loop=feed.loop)
@@ -154,6 +138,8 @@ async def _run(
         async with _serving(runner, listener, stop):
             await stop.unless_asked(_read_models(daemon))
             side.append(asyncio.create_task(daemon.status.watch(), name="status"))
+            hearing = hear_revocations(daemon.installation.database, daemon.keys)
+            side.append(asyncio.create_task(hearing, name="keys"))
             stages.extend(asyncio.create_task(trade(each, ended), name="trader") for each in daemon.traders)
             stages.extend(
                 asyncio.create_task(project(each, standing, ended), name="projector")
@@ -175,7 +161,7 @@ async def _run(
 
 def _say_listening(listener: socket.socket) -> None:
     host, port = listener.getsockname()[:2]
-    sys.stdout.write(f"listening on http://{f'[{host}]' if ':' in host else host}:{port}\n")
+    sys.stdout.write(f"listening on {url_of(listener)}\n")
     sys.stdout.flush()
     _log.info("listening", host=host, port=port)
 
@@ -246,24 +232,3 @@ async def _serving(runner: web.AppRunner, listener: socket.socket, stop: Stop) -
         yield
     finally:
         await stop.unless_asked_again(runner.cleanup())
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """Take the port before anything is started: one in use costs nothing but a line."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-    except socket.gaierror as error:
-        raise StartError(f"cannot listen on {host}: {error.strerror}; give an address with --host") from error
-    listener = socket.socket(family, kind, protocol)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind(address)
-        listener.listen(BACKLOG)
-    except OSError as error:
-        listener.close()
-        raise StartError(
-            f"cannot listen on {host}:{port}: {error.strerror}; give another port with --port"
-        ) from error
-    return listener

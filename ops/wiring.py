@@ -33,6 +33,7 @@ class Daemon:
     status: LiveStatus
     traders: Sequence[Trader]
     projectors: Sequence[Projector]
+    keys: KeyRing
     app: web.Application
 
 
@@ -56,14 +57,15 @@ def build_daemon(installation: Installation) -> Daemon:
     tapes = range(log.tapes)
     traders = [Trader(log, tape, standing, metrics, append_to(tape)) for tape in tapes]
     projectors = [Projector(log, tape, database, progress, on_halt) for tape in tapes]
+    ring = KeyRing(database.pool)
     app = create_app(
         Deps(
             intake=intake,
             progress=progress,
             status=status,
             reader=database.pool,
-            keys=KeyRing(database.pool),
+            keys=ring,
             metrics=metrics,
         )
     )
-    return Daemon(installation, standing, metrics, intake, progress, status, traders, projectors, app)
+    return Daemon(installation, standing, metrics, intake, progress, status, traders, projectors, ring, app)

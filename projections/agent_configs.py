@@ -5,54 +5,31 @@ from __future__ import annotations
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Table, select
+from sqlalchemy import select
 
 from daemon.domain.config import DEFAULT_CONFIG, stored
 from daemon.domain.events import AgentConfigured, AgentCreated
 from daemon.domain.values import AgentId, InputId, Owner
 from daemon.records import encode
 from projections.batch import Batch
-from projections.model import (
-    METADATA,
-    Cause,
-    Folds,
-    Model,
-    Row,
-    count_column,
-    id_column,
-    long_column,
-    text_column,
-)
+from projections.model import Cause, Folds, Model, Row
 from projections.query import Query, Reader, columns, equals
-
-TABLE: Final = Table(
-    "agent_configs",
-    METADATA,
-    id_column("agent_id", key=True),
-    count_column("version", key=True),
-    text_column("owner"),
-    text_column("config"),
-    text_column("given"),
-    id_column("input_id", optional=True),
-    long_column("at"),
-    count_column("tape"),
-    long_column("tape_offset"),
-)
+from projections.tables import Count, Long, table
 
 
 class AgentConfigRow(Row):
     """One version of an agent's config. Version 0 holds the defaults."""
 
     agent_id: AgentId
-    version: int
+    version: Count
     owner: Owner
     config: str
     """JSON of the fully resolved config."""
     given: str
     """JSON of the keys that were given."""
-    at: int
-    tape: int
-    tape_offset: int
+    at: Long
+    tape: Count
+    tape_offset: Long
     input_id: InputId | None = None
 
     def resolved(self) -> dict[str, Any]:
@@ -62,6 +39,9 @@ class AgentConfigRow(Row):
     def keys(self) -> dict[str, Any]:
         """Only the keys that were given."""
         return msgspec.json.decode(self.given, type=dict[str, Any])
+
+
+TABLE: Final = table("agent_configs", AgentConfigRow, ("agent_id", "version"))
 
 
 AGENT_CONFIGS: Final = Model(TABLE, AgentConfigRow)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Index, Table, select
+from sqlalchemy import Index, select
 
 from daemon.domain.commands import Mode
 from daemon.domain.events import (
@@ -17,41 +17,9 @@ from daemon.domain.events import (
 )
 from daemon.domain.values import AgentId, Owner
 from projections.batch import Batch
-from projections.model import (
-    METADATA,
-    Cause,
-    Folds,
-    Model,
-    Row,
-    count_column,
-    flag_column,
-    holder,
-    id_column,
-    long_column,
-    text_column,
-)
+from projections.model import Cause, Folds, Model, Row, holder
 from projections.query import Query, Reader, columns, equals
-
-TABLE: Final = Table(
-    "agents",
-    METADATA,
-    id_column("id", key=True),
-    text_column("owner"),
-    text_column("name"),
-    text_column("mode"),
-    flag_column("paused"),
-    flag_column("quarantined"),
-    text_column("quarantine_error", optional=True),
-    text_column("wallet_address", optional=True),
-    count_column("config_version"),
-    long_column("created_at"),
-    long_column("updated_at"),
-    long_column("deleted_at", optional=True),
-    count_column("tape"),
-    long_column("tape_offset"),
-    long_column("updated_offset"),
-)
-Index("agents_by_owner", TABLE.c.owner, TABLE.c.tape_offset)
+from projections.tables import Count, Long, table
 
 
 class AgentRow(Row):
@@ -63,17 +31,21 @@ class AgentRow(Row):
     mode: Mode
     paused: bool
     quarantined: bool
-    config_version: int
-    created_at: int
-    updated_at: int
-    tape: int
-    tape_offset: int
+    config_version: Count
+    created_at: Long
+    updated_at: Long
+    tape: Count
+    tape_offset: Long
     """The input that created it."""
-    updated_offset: int
+    updated_offset: Long
     """The input that changed it last."""
     quarantine_error: str | None = None
     wallet_address: str | None = None
-    deleted_at: int | None = None
+    deleted_at: Long | None = None
+
+
+TABLE: Final = table("agents", AgentRow, ("id",))
+Index("agents_by_owner", TABLE.c.owner, TABLE.c.tape_offset)
 
 
 AGENTS: Final = Model(TABLE, AgentRow)

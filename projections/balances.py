@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypedDict, Unpack
 
 from asyncpg import Record
-from sqlalchemy import Index, Table, and_, select
+from sqlalchemy import Index, and_, select
 
 from daemon.domain.events import FundsDeposited, LedgerEntry, OrderFilled
 from daemon.domain.ids import balance_id
@@ -14,57 +14,33 @@ from daemon.domain.values import SOL, SOL_DECIMALS, AgentId, Mint, Owner
 from projections import marks
 from projections.batch import Batch
 from projections.marks import MarkPrice, mark_of
-from projections.model import (
-    METADATA,
-    Cause,
-    Folds,
-    Model,
-    Row,
-    count_column,
-    id_column,
-    long_column,
-    text_column,
-    units_column,
-)
+from projections.model import Cause, Folds, Model, Row
 from projections.query import Query, Reader, columns, equals
-
-TABLE: Final = Table(
-    "balances",
-    METADATA,
-    id_column("id", key=True),
-    text_column("owner"),
-    id_column("agent_id"),
-    text_column("wallet_address", optional=True),
-    text_column("mint"),
-    text_column("symbol"),
-    count_column("decimals"),
-    units_column("balance"),
-    long_column("updated_at"),
-    count_column("tape"),
-    long_column("tape_offset"),
-    # Rows change all the time, and no index names what changes: so they are rewritten in place.
-    postgresql_with={"fillfactor": 70},
-)
-Index("balances_by_owner", TABLE.c.owner)
-Index("balances_by_agent", TABLE.c.agent_id)
+from projections.tables import AnyId, Count, Long, Units, table
 
 
 class BalanceRow(Row):
     """One agent's balance of one mint. A mint that was sold out stays, with 0."""
 
-    id: str
+    id: AnyId
     owner: Owner
     agent_id: AgentId
     mint: Mint
     symbol: str
     """The signal's, else the mint."""
-    decimals: int
-    balance: int
-    updated_at: int
-    tape: int
-    tape_offset: int
+    decimals: Count
+    balance: Units
+    updated_at: Long
+    tape: Count
+    tape_offset: Long
     """The input that changed it last."""
     wallet_address: str | None = None
+
+
+TABLE: Final = table("balances", BalanceRow, ("id",), fillfactor=70)
+
+Index("balances_by_owner", TABLE.c.owner)
+Index("balances_by_agent", TABLE.c.agent_id)
 
 
 class MarkedBalance(NamedTuple):
@@ -85,17 +61,17 @@ def _put(
 ) -> None:
     known = cause.agents[agent_id]
     row = BalanceRow(
-        id=_id_of(agent_id, entry.mint),
-        owner=known.owner,
-        agent_id=agent_id,
-        wallet_address=known.wallet_address,
-        mint=entry.mint,
-        symbol="SOL" if entry.mint == SOL else symbol or entry.mint,
-        decimals=SOL_DECIMALS if entry.mint == SOL else decimals,
-        balance=entry.balance,
-        updated_at=cause.at,
-        tape=cause.tape,
-        tape_offset=cause.tape_offset,
+        _id_of(agent_id, entry.mint),
+        known.owner,
+        agent_id,
+        entry.mint,
+        "SOL" if entry.mint == SOL else symbol or entry.mint,
+        SOL_DECIMALS if entry.mint == SOL else decimals,
+        entry.balance,
+        cause.at,
+        cause.tape,
+        cause.tape_offset,
+        known.wallet_address,
     )
     batch.put(BALANCES, row.id, row)
 
@@ -135,23 +111,21 @@ async def get_balance(reader: Reader, owner: str, balance_id: str) -> MarkedBala
     return await _BALANCES.one(reader, owner=owner, id=balance_id)
 
 
+class BalanceFilters(TypedDict, total=False):
+    """What lists of balances may be narrowed to."""
+
+    agent_id: str | None
+    mint: str | None
+    wallet_address: str | None
+
+
 async def list_balances(
     reader: Reader,
     owner: str,
     *,
     limit: int,
     offset: int = 0,
-    agent_id: str | None = None,
-    mint: str | None = None,
-    wallet_address: str | None = None,
+    **filters: Unpack[BalanceFilters],
 ) -> list[MarkedBalance]:
     """An owner's balances with their marks, the one changed last first."""
-    return await _BALANCES.all(
-        reader,
-        limit=limit,
-        offset=offset,
-        owner=owner,
-        agent_id=agent_id,
-        mint=mint,
-        wallet_address=wallet_address,
-    )
+    return await _BALANCES.all(reader, limit=limit, offset=offset, owner=owner, **filters)

@@ -42,6 +42,13 @@ class Batch:
         patches[key] = dict(zip(model.key, parts, strict=True)) | columns
         self.size += 1
 
+    def keep(self, rewritten: Batch) -> None:
+        """Move the rows that are put again and again over into `rewritten`, to be written once at the end."""
+        for model in [each for each in self.rows if each.is_replaced]:
+            rows = self.rows.pop(model)
+            rewritten.rows[model].update(rows)
+            self.size -= len(rows)
+
     def upserts(self) -> Iterable[Upsert]:
         """The whole rows, by model."""
         for model, rows in self.rows.items():

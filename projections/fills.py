@@ -2,88 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final, Literal, TypedDict, Unpack
 
 import msgspec
-from sqlalchemy import Index, Table, select
+from sqlalchemy import Index, select
 
 from daemon.domain.events import FundsDeposited, LedgerEntry, OrderFilled, Purpose, Side
 from daemon.domain.values import SOL, SOL_DECIMALS, AgentId, Mint, OrderId, Owner, PositionId, Price, SignalId
 from daemon.records import encode
 from projections.batch import Batch
-from projections.model import (
-    METADATA,
-    Cause,
-    Folds,
-    Model,
-    Row,
-    count_column,
-    id_column,
-    long_column,
-    price_column,
-    text_column,
-    units_column,
-)
+from projections.model import Cause, Folds, Model, Row
 from projections.query import Query, Reader, columns, equals, span
+from projections.tables import AnyId, Count, Long, Units, table
 
 Kind = Literal["SWAP", "DEPOSIT"]
-
-TABLE: Final = Table(
-    "fills",
-    METADATA,
-    id_column("id", key=True),
-    text_column("kind"),
-    text_column("owner"),
-    id_column("agent_id"),
-    text_column("wallet_address", optional=True),
-    id_column("order_id", optional=True),
-    id_column("position_id", optional=True),
-    id_column("signal_id", optional=True),
-    text_column("mint"),
-    text_column("symbol", optional=True),
-    text_column("side", optional=True),
-    text_column("purpose", optional=True),
-    count_column("decimals"),
-    units_column("quantity"),
-    units_column("lamports"),
-    units_column("fee"),
-    text_column("fee_mint"),
-    price_column("price", optional=True),
-    price_column("reference_price", optional=True),
-    long_column("price_at", optional=True),
-    count_column("slippage_bps", optional=True),
-    text_column("impact_bps", optional=True),
-    text_column("ledger"),
-    long_column("at"),
-    count_column("tape"),
-    long_column("tape_offset"),
-)
-Index("fills_by_owner", TABLE.c.owner, TABLE.c.tape_offset)
-Index("fills_by_agent", TABLE.c.agent_id, TABLE.c.tape_offset)
-Index("fills_by_position", TABLE.c.position_id)
-Index("fills_by_signal", TABLE.c.signal_id)
 
 
 class FillRow(Row):
     """One fill, of kind SWAP, or one deposit: then `mint` is SOL and what concerns an order is None."""
 
-    id: str
+    id: AnyId
     kind: Kind
     owner: Owner
     agent_id: AgentId
     mint: Mint
-    decimals: int
-    quantity: int
+    decimals: Count
+    quantity: Units
     """Token units bought or sold; for a deposit the lamports given."""
-    lamports: int
+    lamports: Units
     """SOL that was swapped, without the fee; for a deposit that was given."""
-    fee: int
+    fee: Units
     fee_mint: Mint
     ledger: str
     """JSON of the ledger entries."""
-    at: int
-    tape: int
-    tape_offset: int
+    at: Long
+    tape: Count
+    tape_offset: Long
     wallet_address: str | None = None
     order_id: OrderId | None = None
     position_id: PositionId | None = None
@@ -93,13 +47,21 @@ class FillRow(Row):
     purpose: Purpose | None = None
     price: Price | None = None
     reference_price: Price | None = None
-    price_at: int | None = None
-    slippage_bps: int | None = None
+    price_at: Long | None = None
+    slippage_bps: Count | None = None
     impact_bps: str | None = None
 
     def entries(self) -> list[LedgerEntry]:
         """The balance changes it made."""
         return msgspec.json.decode(self.ledger, type=list[LedgerEntry])
+
+
+TABLE: Final = table("fills", FillRow, ("id",))
+
+Index("fills_by_owner", TABLE.c.owner, TABLE.c.tape_offset)
+Index("fills_by_agent", TABLE.c.agent_id, TABLE.c.tape_offset)
+Index("fills_by_position", TABLE.c.position_id)
+Index("fills_by_signal", TABLE.c.signal_id)
 
 
 FILLS: Final = Model(TABLE, FillRow)
@@ -108,32 +70,32 @@ FILLS: Final = Model(TABLE, FillRow)
 def _filled(event: OrderFilled, cause: Cause, batch: Batch) -> None:
     known = cause.agents[event.agent_id]
     row = FillRow(
-        id=event.fill_id,
-        kind="SWAP",
-        owner=known.owner,
-        agent_id=event.agent_id,
-        wallet_address=known.wallet_address,
-        order_id=event.order_id,
-        position_id=event.position_id,
-        signal_id=event.signal_id,
-        mint=event.mint,
-        symbol=event.symbol,
-        side=event.side,
-        purpose=event.purpose,
-        decimals=event.decimals,
-        quantity=event.quantity,
-        lamports=event.lamports,
-        fee=event.fee,
-        fee_mint=event.fee_mint,
-        price=event.price,
-        reference_price=event.reference_price,
-        price_at=event.price_at,
-        slippage_bps=event.slippage_bps,
-        impact_bps=event.impact_bps,
-        ledger=encode(event.ledger).decode(),
-        at=cause.at,
-        tape=cause.tape,
-        tape_offset=cause.tape_offset,
+        event.fill_id,
+        "SWAP",
+        known.owner,
+        event.agent_id,
+        event.mint,
+        event.decimals,
+        event.quantity,
+        event.lamports,
+        event.fee,
+        event.fee_mint,
+        encode(event.ledger).decode(),
+        cause.at,
+        cause.tape,
+        cause.tape_offset,
+        known.wallet_address,
+        event.order_id,
+        event.position_id,
+        event.signal_id,
+        event.symbol,
+        event.side,
+        event.purpose,
+        event.price,
+        event.reference_price,
+        event.price_at,
+        event.slippage_bps,
+        event.impact_bps,
     )
     batch.put(FILLS, event.fill_id, row)
 
@@ -181,35 +143,27 @@ async def get_transaction(reader: Reader, owner: str, fill_id: str) -> FillRow |
     return await _FILLS.one(reader, owner=owner, id=fill_id)
 
 
+class TransactionFilters(TypedDict, total=False):
+    """What lists of transactions may be narrowed to; spans of time include both ends."""
+
+    agent_id: str | None
+    kind: str | None
+    signal_id: str | None
+    order_id: str | None
+    position_id: str | None
+    mint: str | None
+    wallet_address: str | None
+    since: int | None
+    until: int | None
+
+
 async def list_transactions(
     reader: Reader,
     owner: str,
     *,
     limit: int,
     offset: int = 0,
-    agent_id: str | None = None,
-    kind: str | None = None,
-    signal_id: str | None = None,
-    order_id: str | None = None,
-    position_id: str | None = None,
-    mint: str | None = None,
-    wallet_address: str | None = None,
-    since: int | None = None,
-    until: int | None = None,
+    **filters: Unpack[TransactionFilters],
 ) -> list[FillRow]:
     """An owner's fills and deposits, newest first."""
-    return await _FILLS.all(
-        reader,
-        limit=limit,
-        offset=offset,
-        owner=owner,
-        agent_id=agent_id,
-        kind=kind,
-        signal_id=signal_id,
-        order_id=order_id,
-        position_id=position_id,
-        mint=mint,
-        wallet_address=wallet_address,
-        since=since,
-        until=until,
-    )
+    return await _FILLS.all(reader, limit=limit, offset=offset, owner=owner, **filters)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from daemon.domain import marks as guard
@@ -83,24 +83,20 @@ class Folder:
         self._cause = Cause(tape, state.agents, state.stuck)
         self._moved: dict[Mint, None] = {}
         self._applies = _applies()
+        self._registers = True
 
-    def fold(self, record: TapeRecord, entry: Entry | None) -> Iterator[None]:
-        """Fold one input and its entry, if it got one. Yields where the caller may breathe.
+    def fold(self, record: TapeRecord, entry: Entry | None) -> Iterable[None]:
+        """Fold one input and its entry, if it got one; a large one while the caller goes through the result.
 
-        Raises `UnreadableRecord` or `EntryMissing`.
+        So the caller may breathe within it. Raises `UnreadableRecord` or `EntryMissing`.
         """
-        self.now = guard.clock(self.now, record.at) if entry is None else entry.at
-        asked = _asked(record, entry)
-        if entry is None:
-            assert asked is not None  # noqa: S101 - only the input of an entry may be unreadable
-            if not isinstance(asked.command, (ObservePrices, TimePassed, DropInput)):
-                raise EntryMissing(
-                    f"tape offset {record.offset}: {type(asked.command).__name__} got no entry"
-                )
-        else:
-            yield from self._fold_entry(entry, asked)
-        if asked is not None and isinstance(asked.command, ObservePrices) and not _is_void(entry):
-            self._observe(asked.command, entry)
+        if entry is not None and len(entry.events) > EVENTS_BETWEEN_BREATHS:
+            return self._fold_large(record, entry)
+        asked = self._begin(record, entry)
+        if entry is not None:
+            self._apply(entry.events)
+        self._end(asked, entry)
+        return ()
 
     def take(self) -> Batch:
         """All that was folded since the last time."""
@@ -119,21 +115,45 @@ class Folder:
         """About how many rows wait to be taken."""
         return self.batch.size + len(self._moved)
 
-    def _fold_entry(self, entry: Entry, asked: Input | None) -> Iterator[None]:
-        cause, batch, applies = self._cause, self.batch, self._applies
-        # Which reading registered a mint matters to the readings beside it.
-        prices = asked is not None and isinstance(asked.command, ObservePrices)
+    def _fold_large(self, record: TapeRecord, entry: Entry) -> Iterator[None]:
+        asked = self._begin(record, entry)
+        for first in range(0, len(entry.events), EVENTS_BETWEEN_BREATHS):
+            self._apply(entry.events[first : first + EVENTS_BETWEEN_BREATHS])
+            yield
+        self._end(asked, entry)
+
+    def _begin(self, record: TapeRecord, entry: Entry | None) -> Input | None:
+        asked = _asked(record, entry)
+        if entry is None:
+            self.now = guard.clock(self.now, record.at)
+            assert asked is not None  # noqa: S101 - only the input of an entry may be unreadable
+            if not isinstance(asked.command, (ObservePrices, TimePassed, DropInput)):
+                raise EntryMissing(
+                    f"tape offset {record.offset}: {type(asked.command).__name__} got no entry"
+                )
+            return asked
+        self.now = entry.at
+        cause = self._cause
         cause.tape_offset, cause.at = entry.tape_offset, entry.at
         cause.input_id = None if asked is None else asked.id
-        batch.put(inputs.INPUTS, (self._tape, entry.tape_offset), inputs.row_of(self._tape, entry, asked))
-        for number, event in enumerate(entry.events, 1):
+        # Which reading registered a mint matters to the readings beside it: then `_observe` sees to it.
+        self._registers = asked is None or not isinstance(asked.command, ObservePrices)
+        row = inputs.row_of(self._tape, entry, asked)
+        self.batch.put(inputs.INPUTS, (self._tape, entry.tape_offset), row)
+        return asked
+
+    def _apply(self, events: Sequence[Event]) -> None:
+        applies, cause, batch = self._applies, self._cause, self.batch
+        for event in events:
             for apply in applies.get(type(event), ()):
                 apply(event, cause, batch)
-            if isinstance(event, MintRegistered) and not prices:
+            if self._registers and isinstance(event, MintRegistered):
                 self._register(event)
-            if not number % EVENTS_BETWEEN_BREATHS:
-                yield
-        self.events += len(entry.events)
+        self.events += len(events)
+
+    def _end(self, asked: Input | None, entry: Entry | None) -> None:
+        if asked is not None and isinstance(asked.command, ObservePrices) and not _is_void(entry):
+            self._observe(asked.command, entry)
 
     def _observe(self, command: ObservePrices, entry: Entry | None) -> None:
         prices, decimals = self._state.prices, self._state.decimals

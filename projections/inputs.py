@@ -4,56 +4,25 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Index, Table, select
+from sqlalchemy import Index, select
 
 from daemon.domain.commands import Input
 from daemon.domain.events import CommandDenied, InputDropped, InputRepeated
 from daemon.domain.values import InputId, Owner
 from daemon.records import Entry
-from projections.model import (
-    METADATA,
-    Model,
-    Row,
-    count_column,
-    flag_column,
-    id_column,
-    long_column,
-    text_column,
-)
+from projections.model import Model, Row
 from projections.query import Query, Reader, columns, equals
-
-TABLE: Final = Table(
-    "inputs",
-    METADATA,
-    count_column("tape", key=True),
-    long_column("tape_offset", key=True),
-    id_column("input_id", optional=True),
-    text_column("owner", optional=True),
-    text_column("key", optional=True),
-    text_column("type", optional=True),
-    text_column("route", optional=True),
-    text_column("body_hash", optional=True),
-    flag_column("keyed", optional=True),
-    text_column("outcome"),
-    text_column("code", optional=True),
-    text_column("rule", optional=True),
-    text_column("limit", optional=True),
-    text_column("value", optional=True),
-    long_column("repeats", optional=True),
-    flag_column("same_body", optional=True),
-    long_column("at"),
-)
-Index("inputs_by_id", TABLE.c.input_id, TABLE.c.tape, TABLE.c.tape_offset)
+from projections.tables import Count, Long, table
 
 
 class InputRow(Row):
     """One input. `input_id` and what follows from the input are None where its bytes could not be read."""
 
-    tape: int
-    tape_offset: int
+    tape: Count
+    tape_offset: Long
     outcome: str
     """`accepted`, `denied`, `repeated` or `dropped`."""
-    at: int
+    at: Long
     input_id: InputId | None = None
     owner: Owner | None = None
     key: str | None = None
@@ -68,9 +37,14 @@ class InputRow(Row):
     limit: str | None = None
     value: str | None = None
     """The value that broke the rule; the operator's reason where it was dropped."""
-    repeats: int | None = None
+    repeats: Long | None = None
     """The tape offset of the input that this one repeats."""
     same_body: bool | None = None
+
+
+TABLE: Final = table("inputs", InputRow, ("tape", "tape_offset"))
+
+Index("inputs_by_id", TABLE.c.input_id, TABLE.c.tape, TABLE.c.tape_offset)
 
 
 INPUTS: Final = Model(TABLE, InputRow)
@@ -80,20 +54,20 @@ _OUTCOMES: Final = frozenset({InputRepeated, InputDropped, CommandDenied})
 def row_of(tape: int, entry: Entry, asked: Input | None) -> InputRow:
     """The row of an input from its entry; `asked` is None where the bytes of a dropped input are no input."""
     if asked is None:
-        row = InputRow(tape=tape, tape_offset=entry.tape_offset, outcome="accepted", at=entry.at)
+        row = InputRow(tape, entry.tape_offset, "accepted", entry.at)
     else:
         row = InputRow(
-            tape=tape,
-            tape_offset=entry.tape_offset,
-            outcome="accepted",
-            at=entry.at,
-            input_id=asked.id,
-            owner=asked.actor.owner,
-            key=asked.actor.key,
-            type=type(asked.command).__name__,
-            route=asked.route,
-            body_hash=asked.hash,
-            keyed=asked.keyed,
+            tape,
+            entry.tape_offset,
+            "accepted",
+            entry.at,
+            asked.id,
+            asked.actor.owner,
+            asked.actor.key,
+            type(asked.command).__name__,
+            asked.route,
+            asked.hash,
+            asked.keyed,
         )
     for event in entry.events:
         if type(event) not in _OUTCOMES:

@@ -6,58 +6,35 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 from asyncpg import Record
-from sqlalchemy import ColumnElement, Table, func, select
+from sqlalchemy import ColumnElement, func, select
 
 from daemon.domain.marks import EMPTY, Mark, MintPrices
 from daemon.domain.values import Mint, Price
 from daemon.records import encode, from_text
-from projections.model import (
-    DIALECT,
-    METADATA,
-    Model,
-    Row,
-    count_column,
-    long_column,
-    price_column,
-    text_column,
-    units_column,
-)
+from projections.model import DIALECT, Model, Row
 from projections.query import Query, Reader, columns, equals
-
-TABLE: Final = Table(
-    "marks",
-    METADATA,
-    count_column("tape", key=True),
-    text_column("mint", key=True),
-    price_column("price", optional=True),
-    price_column("low", optional=True),
-    price_column("high", optional=True),
-    long_column("at", optional=True),
-    text_column("source", optional=True),
-    units_column("liquidity", optional=True),
-    count_column("decimals", optional=True),
-    text_column("guard", optional=True),
-    # As for balances.
-    postgresql_with={"fillfactor": 70},
-)
+from projections.tables import Count, Long, Units, table
 
 
 class MarkRow(Row):
     """A mint's mark on one tape; all of its price is None while no reading was accepted."""
 
-    tape: int
+    tape: Count
     mint: Mint
     price: Price | None = None
     low: Price | None = None
     high: Price | None = None
-    at: int | None = None
+    at: Long | None = None
     source: str | None = None
-    liquidity: int | None = None
+    liquidity: Units | None = None
     """Lamports that the pool holds on both sides together."""
-    decimals: int | None = None
+    decimals: Count | None = None
     """Those that the mint has for good; None while none were stated."""
     guard: str | None = None
     """JSON of the reading that waits to be confirmed and of the refusals that were said."""
+
+
+TABLE: Final = table("marks", MarkRow, ("tape", "mint"), fillfactor=70)
 
 
 class MarkPrice(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 from daemon.domain.values import check_context
@@ -111,25 +111,25 @@ class Merge:
 
         Raises `BrokenChain` or `UnreadableRecord`.
         """
-        for _ in self.advance(record):
+        while not self.step(record):
             pass
         return self.found
 
-    def advance(self, record: TapeRecord) -> Iterator[None]:
-        """Pass `record` and find its entry, `found`. Yields where the caller may breathe."""
-        found = None
+    def step(self, record: TapeRecord) -> bool:
+        """Read at most one journal record; True once `record` is passed, and its entry is `found`."""
         records, chain = self._records, self._chain
-        while found is None and records and records[0].tape_offset <= record.offset:
+        self.found = None
+        if records and records[0].tape_offset <= record.offset:
             part = records.popleft()
             if chain.whole and part.tape_offset < record.offset:
                 self.ignored += 1
-                continue
-            for entry in chain.read((part,)):
-                found = entry
+                return False
+            self.found = chain.take(part)
             self._journal_offset = part.offset
-            yield
+            if self.found is None:
+                return False
         self._tape_offset, self._at = record.offset, record.at
-        self.found = found
+        return True
 
     def reached(self, now: int) -> Reached:
         """The offsets up to which inputs and entries were given out."""
@@ -146,15 +146,18 @@ async def fold(merge: Merge, folder: Folder, records: Sequence[TapeRecord]) -> N
     due = clock() + SECONDS_BETWEEN_BREATHS
     for record in records:
         try:
-            for _ in _steps(merge, folder, record):
+            while not merge.step(record):
                 if clock() > due:
-                    await asyncio.sleep(0)
-                    due = clock() + SECONDS_BETWEEN_BREATHS
+                    due = await _breathe()
+            for _ in folder.fold(record, merge.found):
+                if clock() > due:
+                    due = await _breathe()
         except Exception as error:
             raise FoldFailed(record.offset, error) from error
+        if clock() > due:
+            due = await _breathe()
 
 
-def _steps(merge: Merge, folder: Folder, record: TapeRecord) -> Iterator[None]:
-    yield from merge.advance(record)
-    yield from folder.fold(record, merge.found)
-    yield
+async def _breathe() -> float:
+    await asyncio.sleep(0)
+    return asyncio.get_running_loop().time() + SECONDS_BETWEEN_BREATHS

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypedDict, Unpack
 
-from sqlalchemy import Index, Table, select
+from sqlalchemy import Index, select
 
 from daemon.domain.events import (
     OrderApproved,
@@ -17,59 +17,9 @@ from daemon.domain.events import (
 )
 from daemon.domain.values import AgentId, FillId, Mint, OrderId, Owner, PositionId, Price, SignalId
 from projections.batch import Batch
-from projections.model import (
-    METADATA,
-    Cause,
-    Folds,
-    Model,
-    Row,
-    count_column,
-    id_column,
-    long_column,
-    price_column,
-    text_column,
-    units_column,
-)
+from projections.model import Cause, Folds, Model, Row
 from projections.query import Query, Reader, columns, equals, span
-
-TABLE: Final = Table(
-    "orders",
-    METADATA,
-    id_column("id", key=True),
-    text_column("owner"),
-    id_column("agent_id"),
-    text_column("wallet_address", optional=True),
-    id_column("signal_id", optional=True),
-    id_column("position_id", optional=True),
-    id_column("cause_id", optional=True),
-    text_column("mint"),
-    text_column("symbol", optional=True),
-    text_column("side"),
-    text_column("purpose"),
-    text_column("state"),
-    units_column("quantity"),
-    count_column("decimals"),
-    count_column("n"),
-    price_column("price", optional=True),
-    long_column("price_at", optional=True),
-    price_column("trigger_price", optional=True),
-    long_column("fill_after"),
-    long_column("expires_at"),
-    count_column("config_version"),
-    long_column("created_at"),
-    count_column("tape"),
-    long_column("tape_offset"),
-    id_column("fill_id", optional=True),
-    long_column("ended_at", optional=True),
-    long_column("ended_offset", optional=True),
-    text_column("end_reason", optional=True),
-    text_column("rule", optional=True),
-    text_column("limit", optional=True),
-    text_column("value", optional=True),
-)
-Index("orders_by_owner", TABLE.c.owner, TABLE.c.tape_offset)
-Index("orders_by_agent", TABLE.c.agent_id, TABLE.c.tape_offset)
-Index("orders_by_signal", TABLE.c.signal_id)
+from projections.tables import AnyId, Count, Long, Units, table
 
 
 class OrderRow(Row):
@@ -83,35 +33,42 @@ class OrderRow(Row):
     purpose: Purpose
     state: str
     """`approved` while it waits; then `filled`, `expired`, `canceled` or `rejected`."""
-    quantity: int
+    quantity: Units
     """What it gives away: lamports (fees included) for a buy, token units for a sell."""
-    decimals: int
+    decimals: Count
     """Those of the mint."""
-    n: int
-    fill_after: int
-    expires_at: int
-    config_version: int
-    created_at: int
-    tape: int
-    tape_offset: int
+    n: Count
+    fill_after: Long
+    expires_at: Long
+    config_version: Count
+    created_at: Long
+    tape: Count
+    tape_offset: Long
     """The input that it was approved on."""
     wallet_address: str | None = None
     signal_id: SignalId | None = None
     position_id: PositionId | None = None
     """The position it sells; for an entry the one it bought into, once filled."""
-    cause_id: str | None = None
+    cause_id: AnyId | None = None
     symbol: str | None = None
     price: Price | None = None
     """The mark at approval."""
-    price_at: int | None = None
+    price_at: Long | None = None
     trigger_price: Price | None = None
     fill_id: FillId | None = None
-    ended_at: int | None = None
-    ended_offset: int | None = None
+    ended_at: Long | None = None
+    ended_offset: Long | None = None
     end_reason: str | None = None
     rule: str | None = None
     limit: str | None = None
     value: str | None = None
+
+
+TABLE: Final = table("orders", OrderRow, ("id",))
+
+Index("orders_by_owner", TABLE.c.owner, TABLE.c.tape_offset)
+Index("orders_by_agent", TABLE.c.agent_id, TABLE.c.tape_offset)
+Index("orders_by_signal", TABLE.c.signal_id)
 
 
 ORDERS: Final = Model(TABLE, OrderRow)
@@ -120,30 +77,30 @@ ORDERS: Final = Model(TABLE, OrderRow)
 def _approved(event: OrderApproved, cause: Cause, batch: Batch) -> None:
     known = cause.agents[event.agent_id]
     row = OrderRow(
-        id=event.order_id,
-        owner=known.owner,
-        agent_id=event.agent_id,
-        wallet_address=known.wallet_address,
-        signal_id=event.signal_id,
-        position_id=event.position_id,
-        cause_id=event.cause,
-        mint=event.mint,
-        symbol=event.symbol,
-        side=event.side,
-        purpose=event.purpose,
-        state="approved",
-        quantity=event.quantity,
-        decimals=event.decimals,
-        n=event.n,
-        price=event.price,
-        price_at=event.price_at,
-        trigger_price=event.trigger_price,
-        fill_after=event.fill_after,
-        expires_at=event.expires_at,
-        config_version=event.config_version,
-        created_at=cause.at,
-        tape=cause.tape,
-        tape_offset=cause.tape_offset,
+        event.order_id,
+        known.owner,
+        event.agent_id,
+        event.mint,
+        event.side,
+        event.purpose,
+        "approved",
+        event.quantity,
+        event.decimals,
+        event.n,
+        event.fill_after,
+        event.expires_at,
+        event.config_version,
+        cause.at,
+        cause.tape,
+        cause.tape_offset,
+        known.wallet_address,
+        event.signal_id,
+        event.position_id,
+        event.cause,
+        event.symbol,
+        event.price,
+        event.price_at,
+        event.trigger_price,
     )
     batch.put(ORDERS, event.order_id, row)
 
@@ -195,37 +152,28 @@ async def get_order(reader: Reader, owner: str, order_id: str) -> OrderRow | Non
     return await _ORDERS.one(reader, owner=owner, id=order_id)
 
 
+class OrderFilters(TypedDict, total=False):
+    """What lists of orders may be narrowed to; spans of time include both ends."""
+
+    agent_id: str | None
+    signal_id: str | None
+    position_id: str | None
+    mint: str | None
+    state: str | None
+    side: str | None
+    purpose: str | None
+    wallet_address: str | None
+    since: int | None
+    until: int | None
+
+
 async def list_orders(
     reader: Reader,
     owner: str,
     *,
     limit: int,
     offset: int = 0,
-    agent_id: str | None = None,
-    signal_id: str | None = None,
-    position_id: str | None = None,
-    mint: str | None = None,
-    state: str | None = None,
-    side: str | None = None,
-    purpose: str | None = None,
-    wallet_address: str | None = None,
-    since: int | None = None,
-    until: int | None = None,
+    **filters: Unpack[OrderFilters],
 ) -> list[OrderRow]:
     """An owner's orders, newest first."""
-    return await _ORDERS.all(
-        reader,
-        limit=limit,
-        offset=offset,
-        owner=owner,
-        agent_id=agent_id,
-        signal_id=signal_id,
-        position_id=position_id,
-        mint=mint,
-        state=state,
-        side=side,
-        purpose=purpose,
-        wallet_address=wallet_address,
-        since=since,
-        until=until,
-    )
+    return await _ORDERS.all(reader, limit=limit, offset=offset, owner=owner, **filters)

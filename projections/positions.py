@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypedDict, Unpack
 
 from asyncpg import Record
-from sqlalchemy import Index, Table, and_, select
+from sqlalchemy import Index, and_, select
 
 from daemon.domain.events import (
     AgentReleased,
@@ -17,57 +17,12 @@ from daemon.domain.events import (
     PositionReduced,
 )
 from daemon.domain.values import AgentId, FillId, Mint, Owner, PositionId, Price, SignalId
-from projections import marks
+from projections import agent_configs, agents, marks
 from projections.batch import Batch
 from projections.marks import MarkPrice, mark_of
-from projections.model import (
-    METADATA,
-    Cause,
-    Folds,
-    Model,
-    Row,
-    count_column,
-    flag_column,
-    id_column,
-    long_column,
-    price_column,
-    text_column,
-    units_column,
-)
+from projections.model import Cause, Folds, Model, Row
 from projections.query import Query, Reader, columns, equals
-
-TABLE: Final = Table(
-    "positions",
-    METADATA,
-    id_column("id", key=True),
-    text_column("owner"),
-    id_column("agent_id"),
-    text_column("wallet_address", optional=True),
-    id_column("signal_id", optional=True),
-    id_column("entry_fill_id"),
-    text_column("mint"),
-    text_column("symbol", optional=True),
-    count_column("decimals"),
-    units_column("quantity"),
-    units_column("cost_lamports"),
-    price_column("entry_price"),
-    units_column("bought"),
-    units_column("invested_lamports"),
-    units_column("fees"),
-    units_column("proceeds_lamports"),
-    units_column("realized_pnl"),
-    long_column("opened_at"),
-    long_column("updated_at"),
-    long_column("closed_at", optional=True),
-    flag_column("exits_quarantined"),
-    text_column("exits_error", optional=True),
-    count_column("tape"),
-    long_column("tape_offset"),
-    long_column("updated_offset"),
-)
-_IS_OPEN: Final = TABLE.c.closed_at.is_(None)
-Index("positions_open_by_owner", TABLE.c.owner, TABLE.c.tape_offset, postgresql_where=_IS_OPEN)
-Index("positions_open_by_agent", TABLE.c.agent_id, TABLE.c.tape_offset, postgresql_where=_IS_OPEN)
+from projections.tables import Count, Long, Units, table
 
 
 class PositionRow(Row):
@@ -78,30 +33,37 @@ class PositionRow(Row):
     agent_id: AgentId
     entry_fill_id: FillId
     mint: Mint
-    decimals: int
-    quantity: int
-    cost_lamports: int
+    decimals: Count
+    quantity: Units
+    cost_lamports: Units
     """Cost of the open lots, fees included."""
     entry_price: Price
     """Quantity-weighted executed price of the open lots, fees excluded."""
-    bought: int
-    invested_lamports: int
-    fees: int
-    proceeds_lamports: int
-    realized_pnl: int
-    opened_at: int
-    updated_at: int
+    bought: Units
+    invested_lamports: Units
+    fees: Units
+    proceeds_lamports: Units
+    realized_pnl: Units
+    opened_at: Long
+    updated_at: Long
     exits_quarantined: bool
-    tape: int
-    tape_offset: int
+    tape: Count
+    tape_offset: Long
     """The input that opened it."""
-    updated_offset: int
+    updated_offset: Long
     """The input that changed it last."""
     wallet_address: str | None = None
     signal_id: SignalId | None = None
     symbol: str | None = None
-    closed_at: int | None = None
+    closed_at: Long | None = None
     exits_error: str | None = None
+
+
+TABLE: Final = table("positions", PositionRow, ("id",))
+
+_IS_OPEN: Final = TABLE.c.closed_at.is_(None)
+Index("positions_open_by_owner", TABLE.c.owner, TABLE.c.tape_offset, postgresql_where=_IS_OPEN)
+Index("positions_open_by_agent", TABLE.c.agent_id, TABLE.c.tape_offset, postgresql_where=_IS_OPEN)
 
 
 class MarkedPosition(NamedTuple):
@@ -111,35 +73,43 @@ class MarkedPosition(NamedTuple):
     mark: MarkPrice | None
 
 
+class ConfiguredPosition(NamedTuple):
+    """The same, with what its stop is computed from."""
+
+    marked: MarkedPosition
+    config: str
+    """JSON of the keys that its agent's config was given, as it is now."""
+
+
 POSITIONS: Final = Model(TABLE, PositionRow)
 
 
 def _opened(event: PositionOpened, cause: Cause, batch: Batch) -> None:
     known, figures = cause.agents[event.agent_id], event.figures
     row = PositionRow(
-        id=event.position_id,
-        owner=known.owner,
-        agent_id=event.agent_id,
-        wallet_address=known.wallet_address,
-        signal_id=event.signal_id,
-        entry_fill_id=event.lot.fill_id,
-        mint=event.mint,
-        symbol=event.symbol,
-        decimals=event.decimals,
-        quantity=figures.quantity,
-        cost_lamports=figures.cost_lamports,
-        entry_price=figures.entry_price,
-        bought=figures.bought,
-        invested_lamports=figures.invested_lamports,
-        fees=figures.fees,
-        proceeds_lamports=figures.proceeds_lamports,
-        realized_pnl=figures.realized_pnl,
-        opened_at=cause.at,
-        updated_at=cause.at,
-        exits_quarantined=False,
-        tape=cause.tape,
-        tape_offset=cause.tape_offset,
-        updated_offset=cause.tape_offset,
+        event.position_id,
+        known.owner,
+        event.agent_id,
+        event.lot.fill_id,
+        event.mint,
+        event.decimals,
+        figures.quantity,
+        figures.cost_lamports,
+        figures.entry_price,
+        figures.bought,
+        figures.invested_lamports,
+        figures.fees,
+        figures.proceeds_lamports,
+        figures.realized_pnl,
+        cause.at,
+        cause.at,
+        False,
+        cause.tape,
+        cause.tape_offset,
+        cause.tape_offset,
+        known.wallet_address,
+        event.signal_id,
+        event.symbol,
     )
     batch.put(POSITIONS, event.position_id, row)
 
@@ -192,17 +162,23 @@ FOLDS: Final[Folds] = {
 }
 
 
-def _marked(values: Record) -> MarkedPosition:
-    return MarkedPosition(POSITIONS.read(values), mark_of(values))
+def _configured(values: Record) -> ConfiguredPosition:
+    return ConfiguredPosition(MarkedPosition(POSITIONS.read(values), mark_of(values)), values["config"])
 
 
-_POSITIONS: Final = select(*columns(TABLE), *marks.MARK_COLUMNS).select_from(
+_CONFIG: Final = agent_configs.TABLE.c
+_POSITIONS: Final = select(*columns(TABLE), *marks.MARK_COLUMNS, _CONFIG.given.label("config")).select_from(
     TABLE.outerjoin(marks.TABLE, and_(marks.TABLE.c.tape == TABLE.c.tape, marks.TABLE.c.mint == TABLE.c.mint))
+    .join(agents.TABLE, agents.TABLE.c.id == TABLE.c.agent_id)
+    .join(
+        agent_configs.TABLE,
+        and_(_CONFIG.agent_id == TABLE.c.agent_id, _CONFIG.version == agents.TABLE.c.config_version),
+    )
 )
-_POSITION: Final = Query(_POSITIONS, _marked, filters=equals(TABLE, "owner", "id"))
+_POSITION: Final = Query(_POSITIONS, _configured, filters=equals(TABLE, "owner", "id"))
 _OPEN: Final = Query(
     _POSITIONS.where(_IS_OPEN),
-    _marked,
+    _configured,
     filters=equals(TABLE, "owner", "agent_id", "mint", "signal_id", "wallet_address"),
     order=(TABLE.c.tape_offset.desc(), TABLE.c.id),
 )
@@ -210,7 +186,22 @@ _OPEN: Final = Query(
 
 async def get_position(reader: Reader, owner: str, position_id: str) -> MarkedPosition | None:
     """An owner's position, open or closed."""
+    found = await get_configured_position(reader, owner, position_id)
+    return None if found is None else found.marked
+
+
+async def get_configured_position(reader: Reader, owner: str, position_id: str) -> ConfiguredPosition | None:
+    """The same, with its agent's config."""
     return await _POSITION.one(reader, owner=owner, id=position_id)
+
+
+class PositionFilters(TypedDict, total=False):
+    """What lists of open positions may be narrowed to."""
+
+    agent_id: str | None
+    mint: str | None
+    signal_id: str | None
+    wallet_address: str | None
 
 
 async def list_open_positions(
@@ -219,19 +210,7 @@ async def list_open_positions(
     *,
     limit: int,
     offset: int = 0,
-    agent_id: str | None = None,
-    mint: str | None = None,
-    signal_id: str | None = None,
-    wallet_address: str | None = None,
-) -> list[MarkedPosition]:
-    """An owner's open positions with their marks, newest first."""
-    return await _OPEN.all(
-        reader,
-        limit=limit,
-        offset=offset,
-        owner=owner,
-        agent_id=agent_id,
-        mint=mint,
-        signal_id=signal_id,
-        wallet_address=wallet_address,
-    )
+    **filters: Unpack[PositionFilters],
+) -> list[ConfiguredPosition]:
+    """An owner's open positions with their marks and configs, newest first."""
+    return await _OPEN.all(reader, limit=limit, offset=offset, owner=owner, **filters)

@@ -9,40 +9,32 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Table, select
+from sqlalchemy import select
 
 from daemon.records import GENESIS
 from projections.inputs import InputRow
-from projections.model import METADATA, Model, Row, count_column, long_column, text_column
+from projections.model import Model, Row
 from projections.query import Query, Reader, columns, equals
-
-TABLE: Final = Table(
-    "progress",
-    METADATA,
-    count_column("tape", key=True),
-    long_column("generation"),
-    long_column("journal_offset"),
-    long_column("tape_offset"),
-    text_column("hash"),
-    long_column("at"),
-    long_column("now"),
-)
+from projections.tables import Count, Long, table
 
 
 class ProgressRow(Row):
     """One tape's progress."""
 
-    tape: int
-    generation: int
+    tape: Count
+    generation: Long
     """Raised by every projector that starts, so that an earlier one ends."""
-    journal_offset: int
-    tape_offset: int
+    journal_offset: Long
+    tape_offset: Long
     hash: str
     """SHA-256 of the journal record at `journal_offset`."""
-    at: int
+    at: Long
     """The log's time of the input at `tape_offset`."""
-    now: int
+    now: Long
     """The trader's `now` there."""
+
+
+TABLE: Final = table("progress", ProgressRow, ("tape",))
 
 
 class Reached(NamedTuple):

@@ -12,6 +12,7 @@ from asyncpg.connection import Connection
 
 from daemon.database import Database
 from daemon.domain.values import use_context
+from projections.batch import Batch
 from projections.differences import Difference, compare
 from projections.folding import Folder
 from projections.merging import Merge, Source, fold
@@ -21,8 +22,10 @@ from projections.schema import create, create_indexes, drop, seal
 from projections.writer import Writer
 
 SCHEMA_CHECK: Final = "read_check"
-INPUTS_MAX: Final = 1000
-"""Inputs folded into one write, large enough that its fixed cost does not count."""
+INPUTS_MAX: Final = 1_000
+"""Inputs read at once."""
+ROWS_MIN: Final = 8_000
+"""Rows gathered for one write, so many that its fixed cost does not count."""
 INDEX_CONNECTIONS: Final = 2
 """Make the indexes at the end: nothing is folded then, so two processors are free."""
 
@@ -116,13 +119,12 @@ async def _fill(
     reached = []
     for tape in range(log.tapes):
         writer = await Writer.open(connections[0], schema, tape)
-        # Nobody is served meanwhile, and Postgres gets its work sooner.
-        writer.breathes = False
-        folder = Folder(tape, await writer.load())
-        async for some in _fill_tape(Merge(log, tape, writer.reached), folder, writer, until.get(tape)):
+        writer.fills = True
+        folder, merge = Folder(tape, await writer.load()), Merge(log, tape, writer.reached)
+        async for some in _fill_tape(merge, folder, writer, until.get(tape)):
             inputs += some
-            done = events + folder.events
-            on_progress(RebuildProgress(tape, writer.reached.tape_offset, inputs, done, clock() - begin))
+            done, at = events + folder.events, merge.reached(folder.now).tape_offset
+            on_progress(RebuildProgress(tape, at, inputs, done, clock() - begin))
         events += folder.events
         reached.append(writer.reached)
     await create_indexes(connections, schema)
@@ -131,18 +133,26 @@ async def _fill(
 
 
 async def _fill_tape(merge: Merge, folder: Folder, writer: Writer, until: int | None) -> AsyncIterator[int]:
-    """Fold and write one tape; yields how many inputs each batch had."""
+    """Fold and write one tape; yields how many inputs were folded together."""
+    rewritten = Batch()
     writing: asyncio.Task[None] | None = None
     try:
         while records := await merge.read(INPUTS_MAX, until):
             await fold(merge, folder, records)
-            # Postgres stores one batch while the next is folded.
-            if writing is not None:
-                await writing
-            writing = asyncio.create_task(writer.write(folder.take(), merge.reached(folder.now)))
+            if folder.size >= ROWS_MIN:
+                batch = folder.take()
+                batch.keep(rewritten)
+                # Postgres stores one batch while the next is folded.
+                if writing is not None:
+                    await writing
+                writing = asyncio.create_task(writer.write(batch, merge.reached(folder.now)))
             yield len(records)
         if writing is not None:
             await writing
+        last = folder.take()
+        last.keep(rewritten)
+        last.rows.update(rewritten.rows)
+        await writer.write(last, merge.reached(folder.now))
     finally:
         if writing is not None:
             writing.cancel()

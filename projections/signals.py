@@ -2,48 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypedDict, Unpack
 
 import msgspec
-from sqlalchemy import Index, Table, select
+from sqlalchemy import Index, select
 
 from daemon.domain.events import SignalReceived
 from daemon.domain.values import AgentId, Mint, Owner, Price, SignalId
 from daemon.records import encode
 from projections.batch import Batch
-from projections.model import (
-    METADATA,
-    Cause,
-    Folds,
-    Model,
-    Row,
-    count_column,
-    id_column,
-    long_column,
-    price_column,
-    text_column,
-)
+from projections.model import Cause, Folds, Model, Row
 from projections.query import Query, Reader, columns, equals, span
-
-TABLE: Final = Table(
-    "signals",
-    METADATA,
-    id_column("id", key=True),
-    text_column("owner"),
-    text_column("mint"),
-    text_column("signal_type"),
-    count_column("strength"),
-    text_column("symbol", optional=True),
-    text_column("source", optional=True),
-    text_column("reason", optional=True),
-    price_column("price", optional=True),
-    text_column("agent_ids", optional=True),
-    long_column("expires_at"),
-    long_column("created_at"),
-    count_column("tape"),
-    long_column("tape_offset"),
-)
-Index("signals_by_owner", TABLE.c.owner, TABLE.c.tape_offset)
+from projections.tables import Count, Long, table
 
 
 class SignalRow(Row):
@@ -53,11 +23,11 @@ class SignalRow(Row):
     owner: Owner
     mint: Mint
     signal_type: str
-    strength: int
-    expires_at: int
-    created_at: int
-    tape: int
-    tape_offset: int
+    strength: Count
+    expires_at: Long
+    created_at: Long
+    tape: Count
+    tape_offset: Long
     symbol: str | None = None
     source: str | None = None
     reason: str | None = None
@@ -70,25 +40,30 @@ class SignalRow(Row):
         return None if self.agent_ids is None else msgspec.json.decode(self.agent_ids, type=list[AgentId])
 
 
+TABLE: Final = table("signals", SignalRow, ("id",))
+
+Index("signals_by_owner", TABLE.c.owner, TABLE.c.tape_offset)
+
+
 SIGNALS: Final = Model(TABLE, SignalRow)
 
 
 def _received(event: SignalReceived, cause: Cause, batch: Batch) -> None:
     row = SignalRow(
-        id=event.signal_id,
-        owner=event.owner,
-        mint=event.mint,
-        signal_type=event.signal_type,
-        strength=event.strength,
-        symbol=event.symbol,
-        source=event.source,
-        reason=event.reason,
-        price=event.price,
-        agent_ids=None if event.agent_ids is None else encode(event.agent_ids).decode(),
-        expires_at=event.expires_at,
-        created_at=cause.at,
-        tape=cause.tape,
-        tape_offset=cause.tape_offset,
+        event.signal_id,
+        event.owner,
+        event.mint,
+        event.signal_type,
+        event.strength,
+        event.expires_at,
+        cause.at,
+        cause.tape,
+        cause.tape_offset,
+        event.symbol,
+        event.source,
+        event.reason,
+        event.price,
+        None if event.agent_ids is None else encode(event.agent_ids).decode(),
     )
     batch.put(SIGNALS, event.signal_id, row)
 
@@ -111,25 +86,22 @@ async def get_signal(reader: Reader, owner: str, signal_id: str) -> SignalRow | 
     return await _SIGNALS.one(reader, owner=owner, id=signal_id)
 
 
+class SignalFilters(TypedDict, total=False):
+    """What lists of signals may be narrowed to; spans of time include both ends."""
+
+    mint: str | None
+    signal_type: str | None
+    since: int | None
+    until: int | None
+
+
 async def list_signals(
     reader: Reader,
     owner: str,
     *,
     limit: int,
     offset: int = 0,
-    mint: str | None = None,
-    signal_type: str | None = None,
-    since: int | None = None,
-    until: int | None = None,
+    **filters: Unpack[SignalFilters],
 ) -> list[SignalRow]:
     """An owner's signals, newest first."""
-    return await _SIGNALS.all(
-        reader,
-        limit=limit,
-        offset=offset,
-        owner=owner,
-        mint=mint,
-        signal_type=signal_type,
-        since=since,
-        until=until,
-    )
+    return await _SIGNALS.all(reader, limit=limit, offset=offset, owner=owner, **filters)

@@ -45,9 +45,10 @@ class ProjectorSuperseded(Exception):
 
 
 class _Step(NamedTuple):
-    """One table's part of the statement."""
+    """One table's part of the statement: rows to insert, or patches of these columns."""
 
-    sql: str
+    model: Model[Any]
+    columns: tuple[str, ...] | None
     rows: Sequence[Any]
 
 
@@ -56,13 +57,14 @@ class Writer:
 
     def __init__(self, connection: Any, schema: str, tape: int, generation: int, reached: Reached) -> None:
         self.reached = reached
-        self.breathes = True
-        """Whether others on this loop must not wait for long."""
+        self.fills = False
+        """Whether the tables are being filled anew: no row put is there yet, and nobody is served."""
         self._connection = connection
         self._schema = schema
         self._tape = tape
         self._generation = generation
-        self._statements: dict[str, Any] = {}
+        self._statements: dict[tuple[object, ...], Any] = {}
+        """Prepared ones, by what their steps write; few, as inputs are alike."""
 
     @classmethod
     async def open(cls, connection: Any, schema: str, tape: int) -> Writer:
@@ -106,38 +108,41 @@ class Writer:
 
         Raises `ProjectorSuperseded` where another writer has taken over.
         """
-        if batch.size < ROWS_TO_COPY:
+        if batch.size < ROWS_TO_COPY and not self.fills:
             await self._store(batch.upserts(), batch, reached)
         else:
             async with self._connection.transaction():
-                replaced = [upsert for upsert in batch.upserts() if upsert[0].is_replaced]
+                copied: list[Upsert] = []
+                replaced: list[Upsert] = []
+                for upsert in batch.upserts():
+                    is_new = self.fills or not upsert[0].is_replaced
+                    (copied if is_new else replaced).append(upsert)
                 await self._store(replaced, batch, reached)
                 # Behind the claim, which makes sure that none of these rows is there yet.
-                await self._copy(batch)
+                await self._copy(copied)
         self.reached = reached
 
-    async def _copy(self, batch: Batch) -> None:
-        for model, rows in batch.upserts():
-            if not model.is_replaced:
-                await self._connection.copy_to_table(
-                    model.name,
-                    schema_name=self._schema,
-                    columns=model.fields,
-                    source=copying.lines(rows, breathes=self.breathes),
-                    format="text",
-                    null=copying.NULL,
-                )
+    async def _copy(self, upserts: Iterable[Upsert]) -> None:
+        for model, rows in upserts:
+            await self._connection.copy_to_table(
+                model.name,
+                schema_name=self._schema,
+                columns=model.columns,
+                source=copying.lines(rows, breathes=not self.fills),
+                format="text",
+                null=copying.NULL,
+            )
 
     async def _store(self, upserts: Iterable[Upsert], batch: Batch, reached: Reached) -> None:
-        steps = [_Step(self._upsert(model), rows) for model, rows in upserts]
-        steps += [_Step(self._update(model, columns), rows) for model, columns, rows in batch.updates()]
-        steps.sort(key=lambda step: step.sql)
-        # Each step names itself and its parameter by its number.
-        sql = ", ".join(step.sql.replace("@", str(number)) for number, step in enumerate(steps, FIRST_STEP))
-        statement = self._statements.get(sql)
+        steps = [_Step(model, None, rows) for model, rows in upserts]
+        steps += [_Step(*update) for update in batch.updates()]
+        # Whatever order folds made them in: one statement for the same steps.
+        steps.sort(key=lambda step: (step.model.name, step.columns or ()))
+        shape = tuple([(step.model, step.columns) for step in steps])
+        statement = self._statements.get(shape)
         if statement is None:
-            statement = await self._connection.prepare(self._statement(sql))
-            self._statements[sql] = statement
+            statement = await self._connection.prepare(self._statement(steps))
+            self._statements[shape] = statement
         documents = [await _document(step.rows) for step in steps]
         last = self.reached
         claimed = await statement.fetchval(
@@ -148,38 +153,46 @@ class Writer:
                 f"tape {self._tape}: another projector has taken over behind tape offset {last.tape_offset}"
             )
 
-    def _statement(self, steps: str) -> str:
+    def _statement(self, steps: Sequence[_Step]) -> str:
         claim = (
             f"WITH claimed AS (UPDATE {self._schema}.progress SET journal_offset = $5, tape_offset = $6,"
             " hash = $7, at = $8, now = $9"
             " WHERE tape = $1 AND generation = $2 AND journal_offset = $3 AND tape_offset = $4"
             " RETURNING tape)"
         )
-        return f"{claim}{', ' if steps else ''}{steps} SELECT count(*) FROM claimed"
+        parts = [claim]
+        for number, step in enumerate(steps, FIRST_STEP):
+            table = f"{self._schema}.{step.model.name}"
+            source = f"claimed, json_populate_recordset(NULL::{table}, ${number}::json) r"
+            if step.columns is None:
+                sql = _insert(step.model, table, source)
+            else:
+                sql = _update(step.model, step.columns, table, source)
+            parts.append(f"step_{number} AS ({sql})")
+        return f"{', '.join(parts)} SELECT count(*) FROM claimed"
 
-    def _upsert(self, model: Model[Any]) -> str:
-        table = f"{self._schema}.{model.name}"
-        names = ", ".join(f'"{name}"' for name in model.columns)
-        if model.insert_only:
-            conflict = "NOTHING"
-        else:
-            conflict = "UPDATE SET " + ", ".join(
-                f'"{name}" = excluded."{name}"' for name in model.columns if name not in model.key
-            )
-        return (
-            f"step_@ AS (INSERT INTO {table} ({names}) SELECT r.* FROM claimed,"
-            f" json_populate_recordset(NULL::{table}, $@::json) r"
-            f" ON CONFLICT ({', '.join(model.key)}) DO {conflict})"
-        )
 
-    def _update(self, model: Model[Any], columns: tuple[str, ...]) -> str:
-        table = f"{self._schema}.{model.name}"
-        changes = ", ".join(f'"{name}" = r."{name}"' for name in columns)
-        same = " AND ".join(f"t.{name} = r.{name}" for name in model.key)
-        return (
-            f"step_@ AS (UPDATE {table} t SET {changes} FROM claimed,"
-            f" json_populate_recordset(NULL::{table}, $@::json) r WHERE {same})"
-        )
+def _insert(model: Model[Any], table: str, source: str) -> str:
+    sql = f"INSERT INTO {table} ({', '.join(map(_quoted, model.columns))}) SELECT r.* FROM {source}"
+    if model.insert_only:
+        return f"{sql} ON CONFLICT ({', '.join(model.key)}) DO NOTHING"
+    if not model.is_replaced:
+        # Its place in the statement, behind the claim, makes sure that the row is not there yet.
+        return sql
+    changes = [
+        f"{_quoted(name)} = excluded.{_quoted(name)}" for name in model.columns if name not in model.key
+    ]
+    return f"{sql} ON CONFLICT ({', '.join(model.key)}) DO UPDATE SET {', '.join(changes)}"
+
+
+def _update(model: Model[Any], columns: tuple[str, ...], table: str, source: str) -> str:
+    changes = ", ".join(f"{_quoted(name)} = r.{_quoted(name)}" for name in columns)
+    same = " AND ".join(f"t.{name} = r.{name}" for name in model.key)
+    return f"UPDATE {table} t SET {changes} FROM {source} WHERE {same}"
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'
 
 
 async def _document(rows: Sequence[Any]) -> str:

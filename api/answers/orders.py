@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from api.answers.amounts import price, sol, tokens
+from api.answers.denials import denial
 from api.times import moment_text
 from daemon.domain.values import SOL
 from projections.orders import OrderRow
@@ -50,6 +51,7 @@ class OrderAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 def order(row: OrderRow) -> OrderAnswer:
     """An order's row as it is shown."""
     buys = row.side == "buy"
+    shown = denial(row.rule, row.limit, row.value)
     return OrderAnswer(
         id=row.id,
         agent_id=row.agent_id,
@@ -73,8 +75,8 @@ def order(row: OrderRow) -> OrderAnswer:
         ended_at=None if row.ended_at is None else moment_text(row.ended_at),
         end_reason=row.end_reason,
         rule=row.rule,
-        limit=row.limit,
-        value=row.value,
+        limit=shown.limit,
+        value=shown.value,
         config_version=row.config_version,
         created_at=moment_text(row.created_at),
     )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import msgspec
 
 from api.answers.amounts import price
+from api.answers.denials import denial
 from api.bodies.signals import ACTION
 from api.times import MOMENT_MS_MAX, moment_text
 from projections.signal_decisions import SignalDecisionRow
@@ -43,7 +46,7 @@ class DecisionAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """The rule that denied it."""
     limit: str | None
     value: str | None
-    """The value that broke the rule."""
+    """The value that broke the rule, with its unit; of an id, what it is of."""
     price: str | None
     """The price that was looked at."""
     price_at: str | None
@@ -76,15 +79,16 @@ def signal(row: SignalRow) -> SignalAnswer:
     )
 
 
-def decision(row: SignalDecisionRow) -> DecisionAnswer:
-    """A decision's row as it is shown."""
+def decision(row: SignalDecisionRow, orders: Collection[str] = ()) -> DecisionAnswer:
+    """A decision's row as it is shown; `orders` are the ids that are known as orders'."""
+    shown = denial(row.rule, row.limit, row.value, orders)
     return DecisionAnswer(
         signal_id=row.signal_id,
         agent_id=row.agent_id,
         outcome=row.outcome,
         rule=row.rule,
-        limit=row.limit,
-        value=row.value,
+        limit=shown.limit,
+        value=shown.value,
         price=price(row.price),
         price_at=None if row.price_at is None else moment_text(row.price_at),
         price_age_ms=row.price_age_ms,

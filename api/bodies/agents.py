@@ -61,7 +61,7 @@ class DepositBody(Body):
     @model_validator(mode="after")
     def _positive(self) -> Self:
         if self.amount == 0:
-            raise field_error("amount", "must be more than 0")
+            raise field_error("amount", "must be more than 0 SOL")
         return self
 
 

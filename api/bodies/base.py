@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from api.bodies.messages import message_of
 from api.errors import ApiError, Detail, invalid
 
 DETAILS_MAX: Final = 100
 """Most wrong fields that one answer lists."""
 FIELD_LENGTH_MAX: Final = 200
-_MODEL_TYPES: Final = frozenset({"model_type", "model_attributes_type", "dataclass_type"})
+_PLACE: Final = re.compile(r" at (line \d+) (column \d+)$")
 
 
 class Body(BaseModel):
@@ -41,7 +43,7 @@ def parse(model: type[AnyBody], data: bytes, inside: str = "") -> AnyBody:
     try:
         return model.model_validate_json(data)
     except ValidationError as error:
-        raise _refusal(error, inside) from None
+        raise _refusal(error, model, data, inside) from None
     except ArithmeticError:
         # A number so far out that even refusing it overflowed; which one it was is lost.
         raise invalid(Detail(inside, "holds a number that is out of range")) from None
@@ -52,30 +54,29 @@ def canonical(body: BaseModel) -> dict[str, Any]:
     return body.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
-def _refusal(error: ValidationError, inside: str) -> ApiError:
-    found = error.errors(include_url=False, include_input=False)
+def _refusal(error: ValidationError, model: type[BaseModel], data: bytes, inside: str) -> ApiError:
+    found = error.errors(include_url=False)
     if found[0]["type"] == "json_invalid":
-        message = found[0]["msg"].removeprefix("Invalid JSON: ")
-        return ApiError(400, "MALFORMED_JSON", f"the body is no valid JSON: {message}")
-    return invalid(*(_detail(each, inside) for each in found[:DETAILS_MAX]))
+        return ApiError(400, "MALFORMED_JSON", _malformed(found[0]["msg"], data))
+    return invalid(*(_detail(each, model, inside) for each in found[:DETAILS_MAX]))
 
 
-def _detail(found: ErrorDetails, inside: str) -> Detail:
+def _malformed(said: str, data: bytes) -> str:
+    if not data.strip():
+        return "the body is empty: send a JSON object"
+    place = _PLACE.search(said)
+    if place is None:
+        return "the body is not valid JSON"
+    ends = " and ends too early" if "EOF" in said else ""
+    return f"the body is not valid JSON{ends}: see {place[1]}, {place[2]}"
+
+
+def _detail(found: ErrorDetails, model: type[BaseModel], inside: str) -> Detail:
     parts = [inside] if inside else []
     parts += [str(part) for part in found["loc"]]
-    match found["type"]:
-        case "extra_forbidden":
-            message = "is not a field that is known here"
-        case "missing":
-            message = "is required"
-        case "field_error":
-            context = found["ctx"]
-            parts.append(str(context["field"]))
-            message = str(context["message"])
-        case "value_error":
-            message = found["msg"].removeprefix("Value error, ")
-        case kind if kind in _MODEL_TYPES:
-            message = "must be an object"
-        case _:
-            message = found["msg"].replace("Input should be", "must be").replace("Input should", "must")
+    if found["type"] == "field_error":
+        parts.append(str(found["ctx"]["field"]))
+        message = str(found["ctx"]["message"])
+    else:
+        message = message_of(found, model)
     return Detail(".".join(parts)[:FIELD_LENGTH_MAX], message)

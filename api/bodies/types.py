@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 import base58
 from pydantic import AfterValidator, PlainSerializer, PlainValidator, StringConstraints, WithJsonSchema
 
+from api.bodies.messages import PRICE_RANGE, SOL_RANGE, number_message
 from api.times import moment_text, parse_moment
 from daemon.domain.values import (
     SOL,
@@ -25,6 +26,8 @@ from daemon.domain.values import (
 )
 
 MINT_BYTES: Final = 32
+UUID_WANTED: Final = "must be a UUID, such as 550e8400-e29b-41d4-a716-446655440000"
+MINT_WANTED: Final = "must be a mint address: 32 bytes in base58, which are 32 to 44 characters"
 _MINT: Final = re.compile(r"[1-9A-HJ-NP-Za-km-z]{32,44}", re.ASCII)
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 # `Decimal` itself would also read "1_000", " 1" and digits of other scripts.
@@ -50,13 +53,13 @@ def _line(value: str) -> str:
     if not value.strip():
         raise ValueError("must not be blank")
     if _CONTROL.search(value):
-        raise ValueError("must not contain control characters")
+        raise ValueError("must be one line without control characters")
     return value
 
 
 def _mint(value: str) -> str:
     if not is_mint(value):
-        raise ValueError("must be a mint address: base58 of 32 bytes")
+        raise ValueError(MINT_WANTED)
     return value
 
 
@@ -78,11 +81,19 @@ def _number(value: Any) -> Decimal:
 
 
 def _price(value: Any) -> Price:
-    return value if isinstance(value, Price) else parse_price(str(_number(value)))
+    if isinstance(value, Price):
+        return value
+    try:
+        return parse_price(str(_number(value)))
+    except ValueError as error:
+        raise ValueError(number_message(str(error), PRICE_RANGE)) from None
 
 
 def _lamports(value: Any) -> int:
-    return to_units(_number(value), SOL_DECIMALS)
+    try:
+        return to_units(_number(value), SOL_DECIMALS)
+    except ValueError as error:
+        raise ValueError(number_message(str(error), SOL_RANGE)) from None
 
 
 def _sol_text(lamports: int) -> str:
@@ -92,7 +103,7 @@ def _sol_text(lamports: int) -> str:
 def _uuid(value: str) -> str:
     text = canonical_uuid(value)
     if text is None:
-        raise ValueError("must be a UUID")
+        raise ValueError(UUID_WANTED)
     return text
 
 

@@ -31,8 +31,27 @@ KEY_LENGTH_MAX: Final = 100
 SHOWN_CHARACTERS: Final = 10
 NAME_LENGTH_MAX: Final = 100
 CACHE_SECONDS: Final = 5.0
-"""How long a found key is trusted without a look: so long a revoked one may go on."""
+"""How long a found key is trusted without a look: so long a revoked one may go on that nobody heard of."""
 CACHE_KEYS_MAX: Final = 10_000
+CHANNEL: Final = "tapefold_keys"
+"""Of the NOTIFY that comes with a revocation."""
+USED_SECONDS: Final = 60.0
+"""So exactly is it known when a key was last used."""
+
+_LIST: Final = f"""
+SELECT id, owner, name, scopes, created_at, last_used_at, revoked_at
+FROM {API_KEYS.fullname} ORDER BY created_at, id
+"""  # noqa: S608 - a constant of ours, as in those below
+_HAS_ADMIN: Final = f"""
+SELECT EXISTS (SELECT FROM {API_KEYS.fullname} WHERE revoked_at IS NULL AND 'admin' = ANY (scopes))
+"""  # noqa: S608
+_REVOKE: Final = f"""
+WITH revoked AS (
+    UPDATE {API_KEYS.fullname} SET revoked_at = $2 WHERE id = $1::uuid AND revoked_at IS NULL RETURNING id
+)
+SELECT pg_notify('{CHANNEL}', id::text) FROM revoked
+"""  # noqa: S608
+_USED: Final = f"UPDATE {API_KEYS.fullname} SET last_used_at = $2 WHERE id = $1::uuid"  # noqa: S608
 
 
 class Principal(NamedTuple):
@@ -54,6 +73,19 @@ class NewKey(NamedTuple):
     text: str
 
 
+class KeyRow(NamedTuple):
+    """A key as it is stored, without what opens anything."""
+
+    id: str
+    owner: Owner
+    name: str
+    scopes: Sequence[str]
+    created_at: datetime
+    last_used_at: datetime | None
+    """To the minute; None: not since this is recorded."""
+    revoked_at: datetime | None
+
+
 def new_text() -> str:
     """A key that nobody has yet."""
     return PREFIX + clock.random_token(KEY_BYTES)
@@ -68,13 +100,7 @@ async def create(
     text: str | None = None,
 ) -> NewKey:
     """Store a key, `text` or a new one. Raises `ValueError` for a wrong name, owner or scope."""
-    _check(name, "name")
-    _check(owner, "owner")
-    if owner == FEEDS:
-        raise ValueError(f"owner {FEEDS!r} is reserved for our own feeds: give another")
-    unknown = sorted(set(scopes) - set(SCOPES))
-    if unknown or not scopes:
-        raise ValueError(f"scopes must be some of {', '.join(SCOPES)}; got {', '.join(unknown) or 'none'}")
+    check(name=name, scopes=scopes, owner=owner)
     key = NewKey(clock.random_id(), new_text() if text is None else text)
     await _run(
         database,
@@ -85,10 +111,21 @@ async def create(
         hash=key_hash(key.text),
         prefix=key.text[:SHOWN_CHARACTERS],
         scopes=[scope for scope in SCOPES if scope in scopes],
-        created_at=datetime.fromtimestamp(clock.now_ms() / 1000, UTC),
+        created_at=_now(),
         revoked_at=None,
     )
     return key
+
+
+def check(*, name: str, scopes: Sequence[str], owner: str) -> None:
+    """Raise `ValueError` for a name, owner or scope that no key may have."""
+    _check(name, "name")
+    _check(owner, "owner")
+    if owner == FEEDS:
+        raise ValueError(f"owner {FEEDS!r} is reserved for our own feeds: give another")
+    unknown = sorted(set(scopes) - set(SCOPES))
+    if unknown or not scopes:
+        raise ValueError(f"scopes must be some of {', '.join(SCOPES)}; got {', '.join(unknown) or 'none'}")
 
 
 async def lookup(database: Reader, text: str) -> Principal | None:
@@ -104,9 +141,30 @@ async def lookup(database: Reader, text: str) -> Principal | None:
     )
 
 
-async def has_any(database: Reader) -> bool:
-    """Whether a key was ever made here."""
-    return bool(await _run(database, select(API_KEYS.c.id).limit(1)))
+async def has_admin(database: Reader) -> bool:
+    """Whether there is a key with the scope `admin` that was not revoked."""
+    return bool((await database.fetch(_HAS_ADMIN))[0][0])
+
+
+async def list_all(database: Reader) -> list[KeyRow]:
+    """All keys, revoked ones too, in the order in which they were made."""
+    return [
+        KeyRow(
+            str(row["id"]),
+            Owner(row["owner"]),
+            row["name"],
+            tuple(row["scopes"]),
+            row["created_at"],
+            row["last_used_at"],
+            row["revoked_at"],
+        )
+        for row in await database.fetch(_LIST)
+    ]
+
+
+async def revoke(database: Reader, key_id: str) -> bool:
+    """Revoke a key, and tell all who remember it; False where there is none of this id that is valid."""
+    return bool(await database.fetch(_REVOKE, key_id, _now()))
 
 
 async def _run(database: Reader, statement: ClauseElement, **values: Any) -> Sequence[Any]:
@@ -125,6 +183,10 @@ def key_hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def _now() -> datetime:
+    return datetime.fromtimestamp(clock.now_ms() / 1000, UTC)
+
+
 def _check(text: str, what: str) -> None:
     if not text.strip() or len(text) > NAME_LENGTH_MAX or not text.isprintable():
         raise ValueError(f"{what} must be 1 to {NAME_LENGTH_MAX} printable characters")
@@ -137,6 +199,8 @@ class KeyRing:
         self._database = database
         self._seconds = seconds
         self._found: dict[str, tuple[float, Principal]] = {}
+        self._used: dict[str, float] = {}
+        self._forgotten = 0
 
     async def find(self, text: str) -> Principal | None:
         """Whose key this is."""
@@ -144,11 +208,30 @@ class KeyRing:
         kept = self._found.get(text)
         if kept is not None and now < kept[0]:
             return kept[1]
+        before = self._forgotten
         principal = await lookup(self._database, text)
         if principal is None:
             self._found.pop(text, None)
             return None
+        await self._note_use(principal.key_id, now)
+        if before != self._forgotten:
+            return await lookup(self._database, text)  # revoked, maybe, while we looked
         if len(self._found) >= CACHE_KEYS_MAX:
             self._found.clear()
         self._found[text] = (now + self._seconds, principal)
         return principal
+
+    def forget(self) -> None:
+        """Remember no key: one was revoked, or nobody would have heard of it."""
+        self._forgotten += 1
+        self._found.clear()
+
+    async def _note_use(self, key_id: str, now: float) -> None:
+        """Store that a key is used: once a minute, since it costs a write."""
+        used = self._used.get(key_id)
+        if used is not None and now < used + USED_SECONDS:
+            return
+        if len(self._used) >= CACHE_KEYS_MAX:
+            self._used.clear()
+        self._used[key_id] = now
+        await self._database.execute(_USED, key_id, _now())

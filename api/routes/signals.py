@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 
+from api.answers.denials import ALREADY_OPEN
 from api.answers.signals import DecisionAnswer, SignalAnswer, decision, signal
 from api.bodies.base import parse
 from api.bodies.signals import SIGNAL_AHEAD_MS_MAX, SignalBody
+from api.bodies.types import canonical_uuid
 from api.errors import ApiError, Detail, invalid, not_found
 from api.identity.guard import PRINCIPAL
 from api.lists import AGENT, TOKEN, answer_list, span
@@ -23,6 +25,8 @@ from daemon.domain.inputs import SIGNAL_EXPIRY_MS
 from daemon.domain.values import SignalId
 from daemon.records import encode
 from projections.inputs import InputRow
+from projections.order_ids import known_orders
+from projections.query import Reader
 from projections.signal_decisions import list_decisions
 from projections.signals import SignalRow, get_signal, list_signals
 
@@ -70,7 +74,15 @@ async def decisions(request: web.Request) -> web.Response:
     """What each agent decided on a signal: approved, or denied by which rule, limit and value."""
     found = await _owned(request)
     known = {**AGENT, "outcome": ("outcome", one_of("approved", "denied"))}
-    return await answer_list(request, known, list_decisions, decision, signal_id=found.id)
+    return await answer_list(request, known, _explained, lambda shown: shown, signal_id=found.id)
+
+
+async def _explained(reader: Reader, owner: str, **asked: Any) -> list[DecisionAnswer]:
+    """Decisions as they are shown: an id in one is looked up, to say what it is of."""
+    rows = await list_decisions(reader, owner, **asked)
+    held = {row.value for row in rows if row.rule == ALREADY_OPEN and canonical_uuid(row.value or "")}
+    orders = await known_orders(reader, owner, sorted(filter(None, held))) if held else frozenset()
+    return [decision(row, orders) for row in rows]
 
 
 async def _owned(request: web.Request) -> SignalRow:

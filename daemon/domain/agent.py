@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple, assert_never
 
+from pydantic import ValidationError
+
 from daemon.domain import approving, ledger, settling
 from daemon.domain.commands import (
     ClosePosition,
@@ -17,7 +19,7 @@ from daemon.domain.commands import (
     ReleaseAgent,
     UpdateAgent,
 )
-from daemon.domain.config import given_keys, resolve, stored
+from daemon.domain.config import first_fault, given_keys, resolve, stored
 from daemon.domain.errors import DomainError
 from daemon.domain.events import (
     AgentConfigured,
@@ -97,7 +99,7 @@ class Run:
         """Decide events, one after the other."""
         for event in events:
             self.state = evolve(self.state, event)
-            self.events.append(event)
+        self.events += events
 
     def deny(self, code: str, rule: str, limit: str, value: str) -> None:
         """Refuse the command as a whole."""
@@ -147,11 +149,11 @@ def _enter(run: Run, signal: SignalReceived, context: Context) -> None:
     if isinstance(answer, SignalDenied):
         run.emit(answer)
         return
-    run.emit(answer.order)
-    mark = context.mark(signal.mint)
-    if answer.execution is not None and mark is not None:
-        order = run.state.orders[answer.order.order_id]
-        run.emit(*settling.settle(run.state, order, mark, answer.execution, mark.price, context))
+    approved, execution, mark = answer
+    run.emit(approved)
+    if execution is not None and mark is not None:
+        order = run.state.orders[approved.order_id]
+        run.emit(*settling.settle(run.state, order, mark, execution, mark.price, context))
 
 
 def _fill_now(run: Run, order: OrderApproved, context: Context, reference: Price | None = None) -> None:
@@ -230,7 +232,11 @@ def _close(run: Run, command: ClosePosition, context: Context) -> None:
 
 
 def _configure(run: Run, command: ConfigureAgent) -> None:
-    config = resolve(command.config)
+    try:
+        config = resolve(command.config)
+    except ValidationError as error:
+        run.deny("CONFIG_INVALID", "config", "what this version knows", first_fault(error))
+        return
     run.emit(
         AgentConfigured(
             agent_id=run.state.agent_id,
@@ -251,6 +257,9 @@ def _delete(run: Run) -> None:
 
 
 def _deposit(run: Run, command: Deposit, context: Context) -> None:
+    if command.lamports <= 0:
+        run.deny("AMOUNT_INVALID", "amount", "more than 0 lamports", str(command.lamports))
+        return
     balance = run.state.balances.get(SOL, 0) + command.lamports
     if balance > QUANTITY_MAX:
         run.deny("BALANCE_TOO_LARGE", "quantity", "2^64-1 lamports", str(balance))

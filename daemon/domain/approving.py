@@ -13,7 +13,7 @@ from daemon.domain.position import Position
 from daemon.domain.risk import RULES, SIZED_RULES, Denial, Proposal, ask
 from daemon.domain.settling import within_balance
 from daemon.domain.sizing import SIZING
-from daemon.domain.state import AgentState, Context
+from daemon.domain.state import AgentState, Context, may_fill
 from daemon.domain.values import Price
 
 
@@ -22,27 +22,29 @@ class Approval(NamedTuple):
 
     order: OrderApproved
     execution: Execution | None
+    mark: Mark | None
+    """The mark that was looked at."""
 
 
 def propose_entry(state: AgentState, signal: SignalReceived, context: Context) -> SignalDenied | Approval:
     """Size a signal for one agent and ask every rule."""
-    config = state.config
+    config, now = state.config, context.now
     mark = context.mark(signal.mint)
-    proposal = Proposal(signal, state, context.now, 0, None)
+    decimals = context.decimals_of(signal.mint)
+    latency_ms = config.fill_model.latency_ms
+    proposal = Proposal(signal, state, now, 0, None)
     denial = ask(RULES, proposal)
     if denial is None:
         spend = SIZING[config.sizing.mode](state)
-        fresh = context.fresh_mark(signal.mint, config) if config.fill_model.latency_ms == 0 else None
         execution = None
-        if fresh is not None and spend > 0:
-            decimals = context.decimals_of(signal.mint)
-            execution = fills.buy(spend, fresh.price, decimals, config.fill_model, fresh.liquidity)
+        if mark is not None and spend > 0 and latency_ms == 0 and may_fill(mark, now, config):
+            execution = fills.buy(spend, mark.price, decimals, config.fill_model, mark.liquidity)
             execution = within_balance(state, signal.mint, execution)
-        proposal = Proposal(signal, state, context.now, spend, execution)
+        proposal = Proposal(signal, state, now, spend, execution)
         denial = ask(SIZED_RULES, proposal)
     if denial is not None:
         return denied(state, signal, denial, mark)
-    fill_after = context.now + config.fill_model.latency_ms
+    fill_after = now + latency_ms
     order = OrderApproved(
         agent_id=state.agent_id,
         order_id=ids.order_id(signal.signal_id, state.agent_id, "entry", 0),
@@ -50,8 +52,8 @@ def propose_entry(state: AgentState, signal: SignalReceived, context: Context) -
         side="buy",
         purpose="entry",
         quantity=proposal.spend,
-        decimals=context.decimals_of(signal.mint),
-        approved_at=context.now,
+        decimals=decimals,
+        approved_at=now,
         fill_after=fill_after,
         expires_at=min(_expiry(fill_after, config), signal.expires_at),
         config_version=state.config_version,
@@ -60,7 +62,8 @@ def propose_entry(state: AgentState, signal: SignalReceived, context: Context) -
         price=None if mark is None else mark.price,
         price_at=None if mark is None else mark.at,
     )
-    return Approval(order, proposal.execution if isinstance(proposal.execution, Execution) else None)
+    immediate = proposal.execution if isinstance(proposal.execution, Execution) else None
+    return Approval(order, immediate, mark)
 
 
 def approve_exit(

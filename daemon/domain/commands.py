@@ -15,18 +15,20 @@ from daemon.domain.values import AgentId, InputId, Mint, Owner, PositionId, Pric
 Mode = Literal["simulation", "live"]
 
 
-class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=True, tag_field="type"):
+class Command(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=True, tag_field="type", gc=False
+):
     """Base of all commands."""
 
 
-class Actor(msgspec.Struct, frozen=True, kw_only=True):
+class Actor(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Who asked: the owner and the id of the API key, or the stage for inputs of our own."""
 
     owner: Owner
     key: str
 
 
-class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One observed price of a mint. `low` and `high` are those since the source's last reading."""
 
     mint: Mint
@@ -135,7 +137,7 @@ AnyCommand = (
 )
 
 
-class Input(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Input(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One input as it stands on the tape; its offset and time are stamped by the log."""
 
     id: InputId

@@ -7,12 +7,25 @@ camelCase in JSON; amounts and percentages are strings (a JSON number may have p
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import cached_property, lru_cache
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints
+import msgspec
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    ValidationError,
+)
 from pydantic.alias_generators import to_camel
 
 from daemon.domain.values import SOL_DECIMALS, parse_decimal, plain, to_units
+
+SHARED_MAX: Final = 1_024
+"""Different configs that are kept to be shared; further ones are only not shared."""
 
 
 def _exact(value: Any) -> Decimal:
@@ -67,6 +80,11 @@ class Sizing(_Section):
     percent: Exact = Field(
         Decimal(10), gt=0, le=100, description="Percent of the free SOL balance per entry in mode `percent`."
     )
+
+    @cached_property
+    def lamports(self) -> int:
+        """`amount` in lamports."""
+        return to_units(self.amount, SOL_DECIMALS)
 
 
 class PurchaseLimits(_Section):
@@ -133,6 +151,21 @@ DEFAULT_CONFIG: Final = AgentConfig()
 def resolve(given: dict[str, Any]) -> AgentConfig:
     """The given keys over the defaults; raises pydantic's `ValidationError` naming every wrong field."""
     return AgentConfig.model_validate(given)
+
+
+def first_fault(error: ValidationError) -> str:
+    """The first wrong field of a config, by its path."""
+    return ".".join(map(str, error.errors(include_url=False)[0]["loc"])) or "config"
+
+
+def from_stored(config: dict[str, Any]) -> AgentConfig:
+    """A config as its event holds it. Agents with the same one share it: thousands often do."""
+    return _shared(msgspec.json.encode(config))
+
+
+@lru_cache(maxsize=SHARED_MAX)
+def _shared(text: bytes) -> AgentConfig:
+    return AgentConfig.model_validate(msgspec.json.decode(text))
 
 
 def stored(config: AgentConfig) -> dict[str, Any]:

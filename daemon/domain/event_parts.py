@@ -18,8 +18,14 @@ Purpose = Literal["entry", "stop_loss", "manual"]
 """Why an order exists. All but `entry` are exits; their names are also the close reasons."""
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=True, tag_field="type"):
-    """Base of all events."""
+class Event(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=True, tag_field="type", gc=False
+):
+    """Base of all events.
+
+    Of no concern to the cyclic collector, as all structs of the core: frozen values cannot form a cycle, and
+    walking through them would stop the loop for tens of milliseconds.
+    """
 
 
 class AgentEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
@@ -28,7 +34,7 @@ class AgentEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
     agent_id: AgentId
 
 
-class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
+class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One balance change and the balance after it. Its cause is the event that holds it."""
 
     mint: Mint
@@ -37,7 +43,7 @@ class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
     reason: Literal["deposit", "swap", "fee"]
 
 
-class Lot(msgspec.Struct, frozen=True, kw_only=True):
+class Lot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The units of one fill that are still held, with their cost."""
 
     fill_id: FillId
@@ -49,7 +55,7 @@ class Lot(msgspec.Struct, frozen=True, kw_only=True):
     at: int
 
 
-class PositionFigures(msgspec.Struct, frozen=True, kw_only=True):
+class PositionFigures(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A position's figures after an event."""
 
     quantity: int

@@ -9,7 +9,7 @@ import msgspec
 
 from daemon.domain import ledger
 from daemon.domain import position as positions
-from daemon.domain.config import AgentConfig
+from daemon.domain.config import from_stored
 from daemon.domain.errors import DomainError
 from daemon.domain.events import (
     AgentConfigured,
@@ -69,7 +69,7 @@ def evolve(state: AgentState, event: AnyAgentEvent) -> AgentState:
         case FundsDeposited():
             return msgspec.structs.replace(state, balances=ledger.apply(state.balances, event.ledger))
         case AgentConfigured():
-            config = AgentConfig.model_validate(event.config)
+            config = from_stored(event.config)
             return msgspec.structs.replace(state, config=config, config_version=event.version)
         case AgentUpdated():
             return msgspec.structs.replace(state, name=event.name, paused=event.paused)
@@ -111,7 +111,9 @@ def _ended(
     order_id: OrderId,
 ) -> dict[OrderId, Order]:
     next_state("approved" if order_id in state.orders else None, event)
-    return {each: order for each, order in state.orders.items() if each != order_id}
+    orders = dict(state.orders)
+    del orders[order_id]
+    return orders
 
 
 def _positions(

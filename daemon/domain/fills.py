@@ -9,10 +9,12 @@ down, what we pay up.
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from daemon.domain.config import FillModel
 from daemon.domain.values import BPS, LAMPORTS_PER_SOL, QUANTITY_MAX, Price, round_price
+
+_HUNDREDTH: Final = Decimal("0.01")
 
 
 class Execution(NamedTuple):
@@ -94,4 +96,4 @@ def sell(
 def _impact_bps(before: int, after: int) -> str:
     if before == after:
         return "0"
-    return format((Decimal(after - before) * BPS / after).quantize(Decimal("0.01")), "f")
+    return format((Decimal(after - before) * BPS / after).quantize(_HUNDREDTH), "f")

@@ -1,12 +1,14 @@
 """Which agents an input may concern: by the next price that can move them, by a price they wait for, by time.
 
-Entries are pushed when they begin to hold and checked against the state when they are met: one that no longer
-holds is dropped there. So a rollback only has to bring back what was taken out.
+Triggers are kept exactly: each has its place in a sorted list and is moved when it changes, so that there is
+nothing to clean. Deadlines are pushed when they begin to hold and checked against the state when they are
+met: one that no longer holds is dropped there.
 """
 
 from __future__ import annotations
 
 import heapq
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from functools import partial
@@ -22,8 +24,6 @@ from daemon.domain.values import AgentId, Mint, OrderId, PositionId, Price
 _ALWAYS: Final = Decimal("Infinity")
 _ENDED_AT_ONCE: Final = 256
 """Ended deadlines dropped at once: a burst of them must not hold the event loop."""
-_SPARE: Final = 64
-"""How many dropped entries a heap may hold beyond its own size before it is cleaned."""
 
 
 class _Trigger(NamedTuple):
@@ -51,17 +51,26 @@ class Index:
         self._numbers = numbers
         self._undo = undo
         self._triggers: dict[Mint, list[_Trigger]] = {}
-        self._clean_at: dict[Mint, int] = {}
+        """Sorted: the next to be met by a falling price comes first."""
+        self._armed: dict[Mint, dict[AgentId, _Trigger]] = {}
+        """The same by agent."""
         self._deadlines: list[_Deadline] = []
         self._waiting: dict[Mint, dict[AgentId, None]] = {}
 
     def update(self, before: AgentState, after: AgentState, moved: Iterable[Mint]) -> None:
         """Take in one agent's new state; `moved` are the mints whose positions have changed."""
-        if before.orders is not after.orders:
+        if before.orders is not after.orders and (before.orders or after.orders):
             self._update_orders(before.orders, after)
         # A new config moves all triggers. Otherwise only what moved is looked at, however much is held.
-        for mint in moved if before.config is after.config else after.positions:
+        for mint in moved if before.config is after.config else (*after.positions, *moved):
             self._arm(after, mint)
+
+    def concerns(self, mint: Mint, low: Price) -> bool:
+        """Whether a reading with this low may move anybody: most move nobody."""
+        triggers = self._triggers.get(mint)
+        if triggers and triggers[0].falling <= low.copy_negate():
+            return True
+        return bool(self._waiting.get(mint))
 
     def waiting(self, mint: Mint) -> list[AgentId]:
         """The agents with orders that wait for a price of this mint, in order of creation."""
@@ -73,24 +82,13 @@ class Index:
         return sorted(agents, key=self._numbers.__getitem__)
 
     def triggered(self, mint: Mint, low: Price) -> list[AgentId]:
-        """The agents one of whose exits may act at `low`, in order of creation; `update` puts them back."""
-        heap = self._triggers.get(mint)
-        if not heap or -heap[0].falling < low:
+        """The agents one of whose exits may act at `low`, in order of creation."""
+        triggers = self._triggers.get(mint)
+        falling = low.copy_negate()
+        if not triggers or triggers[0].falling > falling:
             return []
-        hit: list[_Trigger] = []
-        taken: list[_Trigger] = []
-        while heap and -heap[0].falling >= low:
-            entry = heapq.heappop(heap)
-            taken.append(entry)
-            if self._holds(mint, entry):
-                hit.append(entry)
-        self._undo.call(partial(_push_all, heap, taken))
-        agents = {entry.agent_id: None for entry in hit}
-        return sorted(agents, key=self._numbers.__getitem__)
-
-    def rearm(self, mint: Mint, agent_id: AgentId) -> None:
-        """Put an agent's trigger back after it was met, if its position is still open."""
-        self._arm(self._agents[agent_id], mint)
+        met = triggers[: bisect_right(triggers, falling, key=_falling)]
+        return [each.agent_id for each in sorted(met, key=_number)]
 
     def due(self, now: int) -> list[AgentId]:
         """The agents with orders whose expiry has come, in order of creation."""
@@ -118,13 +116,6 @@ class Index:
         agent = self._agents.get(deadline.agent_id)  # None: its creation was rolled back
         return agent is not None and deadline.order_id in agent.orders
 
-    def _holds(self, mint: Mint, entry: _Trigger) -> bool:
-        agent = self._agents.get(entry.agent_id)  # None: its creation was rolled back
-        held = None if agent is None else agent.positions.get(mint)
-        if agent is None or held is None or held.position_id != entry.position_id:
-            return False
-        return _trigger(held, agent.config) == -entry.falling
-
     def _update_orders(self, before: Mapping[OrderId, Any], after: AgentState) -> None:
         agent_id = after.agent_id
         mints = {order.mint: None for order in after.orders.values()}
@@ -140,23 +131,25 @@ class Index:
                 self._undo.drop(self._waiting.get(order.mint, {}), agent_id)
 
     def _arm(self, agent: AgentState, mint: Mint) -> None:
+        agent_id = agent.agent_id
         held = agent.positions.get(mint)
         price = None if held is None else _trigger(held, agent.config)
-        if held is None or price is None:
-            return
-        heap = self._triggers.setdefault(mint, [])
-        number = self._numbers[agent.agent_id]
-        heapq.heappush(heap, _Trigger(price.copy_negate(), number, agent.agent_id, held.position_id))
-        if len(heap) > self._clean_at.get(mint, _SPARE):
-            self._clean(mint, heap)
+        after = None
+        if held is not None and price is not None:
+            after = _Trigger(price.copy_negate(), self._numbers[agent_id], agent_id, held.position_id)
+        before = self._armed.get(mint, {}).get(agent_id)
+        if after != before:
+            self._move(mint, before, after)
+            self._undo.call(partial(self._move, mint, after, before))
 
-    def _clean(self, mint: Mint, heap: list[_Trigger]) -> None:
-        kept = list({entry: None for entry in heap if self._holds(mint, entry)})
-        dropped = [entry for entry in heap if not self._holds(mint, entry)]
-        heap[:] = kept
-        heapq.heapify(heap)
-        self._clean_at[mint] = 2 * len(heap) + _SPARE
-        self._undo.call(partial(_push_all, heap, dropped))
+    def _move(self, mint: Mint, before: _Trigger | None, after: _Trigger | None) -> None:
+        triggers, armed = self._triggers.setdefault(mint, []), self._armed.setdefault(mint, {})
+        if before is not None:
+            del triggers[bisect_left(triggers, before)]
+            del armed[before.agent_id]
+        if after is not None:
+            insort(triggers, after)
+            armed[after.agent_id] = after
 
 
 def _trigger(held: Position, config: AgentConfig) -> Decimal | None:
@@ -167,6 +160,14 @@ def _trigger(held: Position, config: AgentConfig) -> Decimal | None:
         raise
     except Exception:  # noqa: BLE001 - whose trouble it is, the agent's own decision says
         return _ALWAYS
+
+
+def _falling(entry: _Trigger) -> Decimal:
+    return entry.falling
+
+
+def _number(entry: _Trigger) -> int:
+    return entry.number
 
 
 def _push_all(

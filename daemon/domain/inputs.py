@@ -7,7 +7,10 @@ returns the events, or None for prices that decide nothing. It evolves the tape 
 from __future__ import annotations
 
 from collections.abc import Generator
+from itertools import islice
 from typing import Final, assert_never
+
+from pydantic import ValidationError
 
 from daemon.domain import agent as deciders
 from daemon.domain.agent import AgentCommand, CheckExit, FillWaiting, OrdersDue, Run
@@ -26,6 +29,7 @@ from daemon.domain.commands import (
     TimePassed,
     UpdateAgent,
 )
+from daemon.domain.config import first_fault, resolve
 from daemon.domain.errors import BrokenInvariant
 from daemon.domain.events import (
     AgentCreated,
@@ -41,8 +45,9 @@ from daemon.domain.events import (
 )
 from daemon.domain.marks import AGE_MS_MAX, Accepted, Reason, Refused
 from daemon.domain.quarantine import quarantine
+from daemon.domain.state import Context
 from daemon.domain.tape import Tape
-from daemon.domain.values import TOKEN_DECIMALS_DEFAULT, AgentId, Mint, SignalId
+from daemon.domain.values import TOKEN_DECIMALS_DEFAULT, AgentId, Mint, Price, SignalId
 
 SIGNAL_EXPIRY_MS: Final = 5 * 60 * 1000
 """How long a signal may trade after it was appended, if it does not say."""
@@ -56,7 +61,9 @@ AgentInput = ClosePosition | ConfigureAgent | DeleteAgent | Deposit | ReleaseAge
 def decide_input(tape: Tape, offset: int, at: int, given: Input) -> Generator[None, None, Events | None]:
     """Decide one input that the log stamped `at`; runs under the savepoints of `tape.undo`."""
     entry = _Entry(tape, offset, given)
-    yield from entry.pass_time(at)
+    for agent_id in entry.pass_time(at):
+        entry.run(agent_id, OrdersDue())
+        yield
     yield from entry.answer()
     if isinstance(given.command, ObservePrices) and not entry.events:
         return None
@@ -66,8 +73,8 @@ def decide_input(tape: Tape, offset: int, at: int, given: Input) -> Generator[No
 def drop(tape: Tape, offset: int, at: int, by: Input) -> Events:
     """Skip an input on which the trader has halted, because `by` says so; its bytes are not looked at."""
     entry = _Entry(tape, offset, by)
-    for _ in entry.pass_time(at):
-        pass
+    for agent_id in entry.pass_time(at):
+        entry.run(agent_id, OrdersDue())
     reason = by.command.reason if isinstance(by.command, DropInput) else ""
     entry.events.append(InputDropped(by=by.actor.owner, key=by.actor.key, reason=reason))
     return entry.events
@@ -81,19 +88,16 @@ class _Entry:
         self.offset = offset
         self.given = given
         self.events: Events = []
+        self._context: Context | None = None
 
-    def pass_time(self, at: int) -> Steps:
-        """Fold the input's time first: what is due by then comes before the input."""
+    def pass_time(self, at: int) -> list[AgentId]:
+        """Fold the input's time first; returns whose orders are due by then, which comes before the input."""
         tape = self.tape
         before = tape.advance(at)
         if tape.now < before:
             self.events.append(ClockSteppedBack(from_at=before, to_at=tape.now))
-            due = tape.index.all_waiting()
-        else:
-            due = tape.index.due(tape.now)
-        for agent_id in due:
-            self.run(agent_id, OrdersDue())
-            yield
+            return tape.index.all_waiting()
+        return tape.index.due(tape.now)
 
     def answer(self) -> Steps:
         """Decide the input itself, unless it stands on the tape already."""
@@ -107,7 +111,8 @@ class _Entry:
         match given.command:
             case ObservePrices(readings=readings):
                 for number, reading in enumerate(readings, 1):
-                    yield from self.reading(reading, number)
+                    if self.observe(reading):
+                        yield from self.trade_at(reading, number)
             case HandleSignal():
                 yield from self.signal(given.command)
             case CreateAgent():
@@ -125,29 +130,29 @@ class _Entry:
             case _:
                 assert_never(given.command)
 
-    def reading(self, reading: Reading, number: int) -> Steps:
-        """One reading: through the guard, then whatever it stops, then whatever it fills.
+    def observe(self, reading: Reading) -> bool:
+        """One reading through the guard; whether it may trade and anybody is concerned."""
+        tape, mint = self.tape, reading.mint
+        known = mint in tape.mints
+        verdict = tape.observe(reading)
+        if not isinstance(verdict, Accepted):
+            if isinstance(verdict, Refused) and not verdict.said:
+                self.refused(reading, verdict.reason, verdict.limit, verdict.value)
+            return False
+        if verdict.old_ms is not None:
+            self.refused(reading, "age", f"{AGE_MS_MAX} ms", f"{verdict.old_ms} ms")
+        if reading.decimals is not None and not known:
+            self.events.append(MintRegistered(mint=mint, decimals=reading.decimals, source=reading.source))
+        return tape.index.concerns(mint, _low(reading))
+
+    def trade_at(self, reading: Reading, number: int) -> Steps:
+        """Whatever an accepted reading stops, then whatever it fills.
 
         What it fills is not stopped by it: its low was seen before its price was paid.
         """
         tape, mint = self.tape, reading.mint
-        known = mint in tape.mints
-        verdict = tape.observe(reading)
-        match verdict:
-            case Refused(said=False):
-                self.refused(reading, verdict.reason, verdict.limit, verdict.value)
-            case Accepted(old_ms=int(age)):
-                self.refused(reading, "age", f"{AGE_MS_MAX} ms", f"{age} ms")
-            case _:
-                pass
-        if not isinstance(verdict, Accepted):
-            return
-        if reading.decimals is not None and not known:
-            self.events.append(MintRegistered(mint=mint, decimals=reading.decimals, source=reading.source))
-        low = reading.price if reading.low is None else reading.low
-        for agent_id in tape.index.triggered(mint, low):
+        for agent_id in tape.index.triggered(mint, _low(reading)):
             self.run(agent_id, CheckExit(mint))
-            tape.index.rearm(mint, agent_id)
             yield
         place = len(self.events)
         for agent_id in tape.index.waiting(mint):
@@ -171,13 +176,15 @@ class _Entry:
     def signal(self, command: HandleSignal) -> Steps:
         """A signal reaches all agents of its owner, or those it names; an unknown one refuses it whole."""
         tape, owner = self.tape, self.given.actor.owner
-        named = tape.agents_of(owner) if command.agent_ids is None else command.agent_ids
-        unknown = next((each for each in named if tape.owned(each, owner) is None), None)
-        if unknown is not None:
-            self.deny("AGENT_NOT_FOUND", "agent_ids", unknown)
-            return
-        # In order of creation and each once, whatever the signal says: a second run would buy twice.
-        agents = sorted(dict.fromkeys(named), key=tape.numbers.__getitem__)
+        if command.agent_ids is None:
+            agents = tape.agents_of(owner)
+        else:
+            for each in command.agent_ids:
+                if tape.owned(each, owner) is None:
+                    self.deny("AGENT_NOT_FOUND", "agent_ids", each)
+                    return
+            # In order of creation and each once, whatever the signal says: a second run would buy twice.
+            agents = sorted(dict.fromkeys(command.agent_ids), key=tape.numbers.__getitem__)
         signal = self.received(command)
         self.events.append(signal)
         place = len(self.events)
@@ -191,8 +198,9 @@ class _Entry:
 
         Not by the order: a signal that comes before its mint's first price must not fix them wrongly.
         """
-        filled = any(isinstance(event, OrderFilled) for event in self.events[place:])
-        if filled and mint not in self.tape.mints:
+        if mint in self.tape.mints:
+            return
+        if any(isinstance(event, OrderFilled) for event in islice(self.events, place, None)):
             registered = MintRegistered(
                 mint=mint, decimals=TOKEN_DECIMALS_DEFAULT, source="first fill", readings=readings
             )
@@ -227,6 +235,12 @@ class _Entry:
         if agent_id in self.tape.agents:  # an idempotency key so old that its id was forgotten
             self.deny("AGENT_EXISTS", "agent_id", agent_id)
             return
+        if command.config is not None:
+            try:
+                resolve(command.config)
+            except ValidationError as error:
+                self.deny("CONFIG_INVALID", "config", first_fault(error))
+                return
         created = AgentCreated(
             agent_id=agent_id, owner=self.given.actor.owner, name=command.name, mode=command.mode
         )
@@ -257,7 +271,9 @@ class _Entry:
         """
         tape = self.tape
         state = tape.agents[agent_id]
-        context = tape.context(self.given.id)
+        context = self._context
+        if context is None:
+            context = self._context = tape.context(self.given.id)
         try:
             run = deciders.run_command(state, command, context)
         except (MemoryError, RecursionError, OSError, BrokenInvariant):
@@ -267,3 +283,7 @@ class _Entry:
         tape.adopt(state, run.events, run.state)
         self.events.extend(run.events)
         return run
+
+
+def _low(reading: Reading) -> Price:
+    return reading.price if reading.low is None else reading.low

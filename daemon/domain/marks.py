@@ -37,7 +37,7 @@ _times: Final = CONTEXT.multiply
 Reason = Literal["jump", "future", "decimals", "age"]
 
 
-class Mark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Mark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The newest accepted reading of a mint."""
 
     price: Price
@@ -49,7 +49,7 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     liquidity: int | None = None
 
 
-class MintPrices(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class MintPrices(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """All that the guard knows of one mint."""
 
     mark: Mark | None = None
@@ -133,6 +133,8 @@ def is_fresh(mark: Mark, now: int, max_age_ms: int) -> bool:
 
 def _within(mark: Mark, base: Decimal, less: Decimal, more: Decimal) -> bool:
     low, high = _times(base, less), _times(base, more)
+    if mark.low is mark.price is mark.high:  # a tick
+        return low <= mark.price <= high
     return low <= mark.low and mark.high <= high and low <= mark.price <= high
 
 

@@ -36,7 +36,7 @@ TRANSITIONS: Final[dict[tuple[State | None, type[AgentEvent]], State]] = {
 }
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True):
+class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An order that has not ended: it reserves `quantity` of what it gives away."""
 
     order_id: OrderId

@@ -11,7 +11,7 @@ from daemon.domain.lots import average_price, take
 from daemon.domain.values import FillId, Mint, PositionId, Price, SignalId, round_price
 
 
-class Position(msgspec.Struct, frozen=True, kw_only=True):
+class Position(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One open position of one agent."""
 
     position_id: PositionId

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from daemon.domain.undo import Undo
 from daemon.domain.values import InputId
@@ -14,7 +16,7 @@ KEEP_COUNT: Final = 100_000
 """How many of the newest ids are kept however old they are."""
 
 
-class First(NamedTuple):
+class First(msgspec.Struct, frozen=True, gc=False):
     """The first input of an id."""
 
     offset: int
@@ -57,9 +59,9 @@ class SeenIds:
                 forgotten += 1
             self._undo.set(self, "forgotten", forgotten)
 
-    def compact(self) -> None:
-        """Free what no longer counts. Only after a commit: it cannot be taken back."""
-        while self._removed < self.forgotten:
+    def compact(self, forgotten: int | None = None) -> None:
+        """Free what no longer counts, or the first `forgotten` of it: what a commit has made final."""
+        while self._removed < (self.forgotten if forgotten is None else forgotten):
             input_id, _ = self._order.popleft()
             first = self._firsts.get(input_id)
             if first is not None and first.number == self._removed:

@@ -15,7 +15,7 @@ from daemon.domain.position import Position
 from daemon.domain.values import SOL, TOKEN_DECIMALS_DEFAULT, AgentId, InputId, Mint, OrderId, Owner
 
 
-class AgentState(msgspec.Struct, frozen=True, kw_only=True):
+class AgentState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One agent. Its mappings are replaced, never changed."""
 
     agent_id: AgentId
@@ -66,10 +66,13 @@ class Context(NamedTuple):
     def fresh_mark(self, mint: Mint, config: AgentConfig) -> Mark | None:
         """The mark if an order of this agent may fill at it now."""
         mark = self.mark(mint)
-        if mark is None or not is_fresh(mark, self.now, config.market.max_price_age_seconds * 1000):
-            return None
-        return mark
+        return mark if mark is not None and may_fill(mark, self.now, config) else None
 
     def decimals_of(self, mint: Mint) -> int:
         """The decimals fixed for a mint, or those that its first order will fix."""
         return self.decimals.get(mint, TOKEN_DECIMALS_DEFAULT)
+
+
+def may_fill(mark: Mark, now: int, config: AgentConfig) -> bool:
+    """Whether an order of an agent with this config may fill at this mark now."""
+    return is_fresh(mark, now, config.market.max_price_age_seconds * 1000)

@@ -6,7 +6,8 @@ State = the fold of the journal (`evolve`) + input state, a fold of the tape its
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterator
+from typing import Final, NamedTuple
 
 from daemon.domain.commands import Input, ObservePrices, Reading, TimePassed
 from daemon.domain.errors import BrokenInvariant, DomainError
@@ -32,6 +33,15 @@ from daemon.domain.values import AgentId, InputId, Mint, Owner, PositionId
 
 PRICE_IDS: Final = 4_096
 """For how many inputs the id of prices without a key is kept."""
+FOLD_AT_ONCE: Final = 50
+"""Events folded between two places where others may run."""
+
+
+class Decided(NamedTuple):
+    """A place in what was decided and is not final yet: what lies before it can be made final alone."""
+
+    savepoint: int
+    forgotten: int
 
 
 class Tape:
@@ -51,6 +61,8 @@ class Tape:
         self.seen = SeenIds(self.undo)
         self.price_ids: dict[InputId, First] = {}
         """Of the newest prices without a key: only intake's own second try can bring one again."""
+        self._older_price_ids: dict[InputId, First] = {}
+        """Of those before; thrown away as a whole when `price_ids` takes their place."""
         self.index = Index(self.agents, self.numbers, self.undo)
 
     def context(self, input_id: InputId) -> Context:
@@ -78,27 +90,30 @@ class Tape:
 
     def remember(self, offset: int, given: Input) -> None:
         """Fold an input's id. That of prices without a key is kept for the next `PRICE_IDS` inputs only."""
-        if isinstance(given.command, TimePassed):
-            return
         if isinstance(given.command, ObservePrices) and not given.keyed:
             self.undo.put(self.price_ids, given.id, First(offset, given.hash, 0))
-        else:
+        elif not isinstance(given.command, TimePassed):
             self.seen.remember(given.id, offset, given.hash, self.now)
 
     def first(self, offset: int, given: Input) -> First | None:
         """The first input of this one's id, if it stands on the tape already and is still known."""
-        known = self.price_ids.get(given.id)
+        known = self.price_ids.get(given.id) or self._older_price_ids.get(given.id)
         if known is not None and known.offset >= offset - PRICE_IDS:
             return known
         return self.seen.get(given.id)
 
-    def compact(self) -> None:
-        """Free what no longer counts. Only after a commit: it cannot be taken back."""
-        self.undo.forget()
-        self.seen.compact()
-        ids = self.price_ids
-        while len(ids) > PRICE_IDS:
-            del ids[next(iter(ids))]
+    def decided(self) -> Decided:
+        """The end of what has been decided so far."""
+        return Decided(self.undo.savepoint(), self.seen.forgotten)
+
+    def compact(self, upto: Decided | None = None) -> None:
+        """Make final what was decided, or what was decided up to there; only after its commit."""
+        savepoint, forgotten = (None, None) if upto is None else upto
+        self.undo.forget(savepoint)
+        self.seen.compact(forgotten)
+        # Twice as many as count: what is not final yet, of at most as many inputs, may be taken back.
+        if len(self.price_ids) > 2 * PRICE_IDS:
+            self._older_price_ids, self.price_ids = self.price_ids, {}
 
     def observe(self, reading: Reading) -> Verdict:
         """Fold one reading through the guard; the first accepted one that states decimals fixes them."""
@@ -139,6 +154,7 @@ class Tape:
                     moved[event.mint] = None
                 case PositionClosed():
                     self.undo.drop(self.positions, event.position_id)
+                    moved[event.mint] = None
                 case _:
                     pass
         if after is not before:
@@ -155,9 +171,17 @@ class Tape:
     # --- both --------------------------------------------------------------------------------------------
 
     def fold(self, offset: int, at: int, given: Input | None, events: tuple[AnyEvent, ...]) -> None:
+        """`folding` to its end."""
+        for _ in self.folding(offset, at, given, events):
+            pass
+
+    def folding(
+        self, offset: int, at: int, given: Input | None, events: tuple[AnyEvent, ...]
+    ) -> Iterator[None]:
         """Fold a stored input and its entry (no events if it has none), without deciding anything.
 
-        `given` is None where the stored bytes are no input; that is right only for one that was dropped.
+        Yields now and then, so that a large entry can let others run. `given` is None where the stored bytes
+        are no input; that is right only for one that was dropped.
         """
         self.advance(at)
         dropped = any(isinstance(event, InputDropped) for event in events)
@@ -172,9 +196,12 @@ class Tape:
                     self.observe(reading)
                     if number in fixed:
                         self.evolve(fixed[number])
-        for event in events:
+        for number, event in enumerate(events, 1):
             self.evolve(event)
+            if number % FOLD_AT_ONCE == 0:
+                yield
         self.compact()
+        yield
 
 
 def fixed_by_fills(events: tuple[AnyEvent, ...]) -> dict[int, MintRegistered]:

@@ -18,26 +18,27 @@ class Undo:
     """Notes of one working state."""
 
     def __init__(self) -> None:
-        self._notes: list[tuple[Any, Any, Any]] = []
+        self._notes: list[Any] = []
+        """Three places a note, flat: a tuple each would be work for the collector in the midst of a batch."""
 
     def put(self, mapping: dict[_Key, _Value], key: _Key, value: _Value) -> None:
         """`mapping[key] = value`, undoable."""
-        self._notes.append((mapping, key, mapping.get(key, _ABSENT)))
+        self._notes += (mapping, key, mapping.get(key, _ABSENT))
         mapping[key] = value
 
     def drop(self, mapping: dict[_Key, _Value], key: _Key) -> None:
         """`mapping.pop(key, None)`, undoable. The key may come back in another place of the order."""
         if key in mapping:
-            self._notes.append((mapping, key, mapping.pop(key)))
+            self._notes += (mapping, key, mapping.pop(key))
 
     def set(self, target: object, name: str, value: object) -> None:
         """`setattr`, undoable."""
-        self._notes.append((target, name, getattr(target, name)))
+        self._notes += (target, name, getattr(target, name))
         setattr(target, name, value)
 
     def call(self, undo: Callable[[], object]) -> None:
         """Note how something that was done can be taken back."""
-        self._notes.append((undo, None, None))
+        self._notes += (undo, None, None)
 
     def savepoint(self) -> int:
         """A place to roll back to."""
@@ -45,8 +46,9 @@ class Undo:
 
     def rollback(self, savepoint: int = 0) -> None:
         """Take back all that was done since the savepoint."""
-        while len(self._notes) > savepoint:
-            target, key, before = self._notes.pop()
+        notes = self._notes
+        while len(notes) > savepoint:
+            before, key, target = notes.pop(), notes.pop(), notes.pop()
             if isinstance(target, dict):
                 if before is _ABSENT:
                     target.pop(key, None)
@@ -57,6 +59,6 @@ class Undo:
             else:
                 setattr(target, key, before)
 
-    def forget(self) -> None:
-        """Keep all that was done."""
-        self._notes.clear()
+    def forget(self, savepoint: int | None = None) -> None:
+        """Keep all that was done, or what was done before the savepoint; later savepoints move down by it."""
+        del self._notes[:savepoint]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def main() -> None:
-    """Run the command line; errors that a user can cause end in one line on stderr and exit code 1."""
+    """Run the command line. What a user can mend is said on stderr: exit code 2 for usage, else 1."""
     from ops.cli.commands import run  # typer costs 0.1 s
 
     run()

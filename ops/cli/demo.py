@@ -6,9 +6,11 @@ import asyncio
 import sys
 from pathlib import Path
 
+from ops.cli.options import PORT_MAX, whole_number
 from ops.demo.play import Options, play
 
 
-def run(*, once: bool, home: Path | None, port: int | None) -> None:
+def run(*, once: bool, fresh: bool, home: Path | None, port: str | None) -> None:
     """Run the demo until Ctrl-C, or with `once` until its story is told."""
-    sys.exit(asyncio.run(play(Options(once=once, home=home, port=port))))
+    number = None if port is None else whole_number(port, "--port", 0, PORT_MAX)
+    sys.exit(asyncio.run(play(Options(once=once, fresh=fresh, home=home, port=number))))

@@ -14,8 +14,9 @@ from daemon import clock
 from daemon.domain.commands import Actor, DropInput, Input
 from daemon.domain.values import InputId, Owner
 from daemon.records import encode
+from ops.cli.options import whole_number
 from ops.cli.saying import moment, table
-from ops.errors import StartError
+from ops.errors import StartError, UsageError
 from ops.installation import Installation, read_settings, run_command, use_installation
 from projections.progress import get_progress
 from streams.log.contract import Head
@@ -91,17 +92,19 @@ def _short(error: str) -> str:
 # --- drop ------------------------------------------------------------------------------------------------
 
 
-def drop(*, home: Path | None, offset: int, reason: str, tape: int) -> None:
+def drop(*, home: Path | None, offset: str, reason: str, tape: str) -> None:
     """Put on the tape that the input at `offset` is to be skipped, and wait a moment for the trader."""
+    place = whole_number(offset, "OFFSET", 0)
+    number = whole_number(tape, "--tape", 0)
     reason = reason.strip()
     if not reason or len(reason) > REASON_LENGTH_MAX or not reason.isprintable():
-        raise StartError(f"--reason: must be 1 to {REASON_LENGTH_MAX} printable characters")
-    recorded, taken = run_command(_drop(home, tape, offset, reason))
+        raise UsageError(f"--reason: must be 1 to {REASON_LENGTH_MAX} printable characters")
+    recorded, taken = run_command(_drop(home, number, place, reason))
     if taken:
-        print(f"dropped: the trader has skipped tape offset {offset} (recorded at tape offset {recorded})")
+        print(f"dropped: the trader has skipped tape offset {place} (recorded at tape offset {recorded})")
     else:
         print(
-            f"recorded at tape offset {recorded}: a trader that stands still at tape offset {offset} skips it"
+            f"recorded at tape offset {recorded}: a trader that stands still at tape offset {place} skips it"
         )
         sys.stderr.write("no trader has taken it yet: see `tapefold halted` once the daemon runs\n")
 

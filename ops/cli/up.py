@@ -6,33 +6,40 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import uvloop
 
 from daemon import logs
 from daemon.settings import Settings
-from ops.errors import StartError
+from ops.errors import UsageError
 from ops.installation import read_settings
 from ops.lifecycle import Feed, run_daemon
 from streams.sources.files import parse_speed
+
+DEFAULT_SPEED: Final = "1"
 
 
 def run(
     *,
     home: Path | None,
     host: str | None,
-    port: int | None,
+    port: str | None,
     feeds: Sequence[Path],
-    speed: str,
+    speed: str | None,
     loop: bool,
 ) -> None:
     """Run the daemon until it is told to stop; exits 1 when a part of it ends by itself."""
+    if not feeds and (loop or speed is not None):
+        given = "--feed-loop" if loop else "--feed-speed"
+        raise UsageError(f"{given}: there is no price file to replay: name one with --feed FILE")
+    pace = _speed(speed or DEFAULT_SPEED)
     settings = read_settings(home=home, host=host, port=port)
     form = settings.log_format
     logs.configure(
         form if form != "auto" else "console" if sys.stderr.isatty() else "json", settings.log_level
     )
-    sys.exit(uvloop.run(_run(settings, [Feed(path, _speed(speed), loop) for path in feeds])))
+    sys.exit(uvloop.run(_run(settings, [Feed(path, pace, loop) for path in feeds])))
 
 
 async def _run(settings: Settings, feeds: Sequence[Feed]) -> int:
@@ -47,4 +54,4 @@ def _speed(text: str) -> float:
     try:
         return parse_speed(text)
     except ValueError as error:
-        raise StartError(f"--feed-speed: {error}") from None
+        raise UsageError(f"--feed-speed: {error}") from None

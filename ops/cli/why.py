@@ -9,8 +9,8 @@ from pathlib import Path
 import asyncpg
 import msgspec
 
-from api.bodies.types import canonical_uuid
 from daemon.records import UnreadableRecord
+from ops.cli.options import uuid_of
 from ops.errors import StartError
 from ops.installation import Installation, read_settings, run_command, use_installation
 from ops.why.journal import JournalReader
@@ -25,9 +25,7 @@ from streams.log.contract import Log
 
 def run(*, home: Path | None, id_: str, as_json: bool) -> None:
     """Print the chain of a signal, an order, a fill or a position."""
-    wanted = canonical_uuid(id_)
-    if wanted is None:
-        raise StartError(f"{id_!r} is no id: a signal, order, fill or position has a UUID")
+    wanted = uuid_of(id_, "a signal, order, fill or position")
     story, further = run_command(_why(home, wanted, tell_all=as_json))
     if as_json:
         print(msgspec.json.encode(story).decode())

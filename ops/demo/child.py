@@ -12,9 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from ops.beginning import ADMIN_KEY_NAME
 from ops.errors import StartError
 from ops.home import open_private
-from ops.lifecycle import ADMIN_KEY_NAME
 
 HOST: Final = "127.0.0.1"
 PORT: Final = 4000
@@ -51,6 +51,11 @@ class DaemonProcess:
 
     async def start(self, port: int | None, feed: Path, speed: float) -> str:
         """Start it, and return its URL. Without a port it takes 4000, or a free one where that is taken."""
+        if port and not is_free(port):
+            raise StartError(
+                f"cannot listen on {HOST}:{port}: the port is in use; give another with --port "
+                f'(make demo DEMO_ARGS="--port 4001"), or none: then a free one is taken'
+            )
         chosen = port if port is not None else PORT if is_free(PORT) else 0
         arguments = ["up", "--home", str(self._home), "--host", HOST, "--port", str(chosen)]
         arguments += ["--feed", str(feed), "--feed-speed", f"{speed:g}", "--feed-loop"]

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-import shutil
 import signal
-import tempfile
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -17,18 +15,16 @@ from typing import Any, Final, TypeVar
 from rich.console import Console
 
 from daemon import clock
+from ops.beginning import ADMIN_KEY_NAME
 from ops.demo.candles import SHIPPED
 from ops.demo.child import DaemonProcess
 from ops.demo.client import Http, NotNow
+from ops.demo.folder import demo_home
 from ops.demo.screen import LiveScreen, PlainScreen, Screen, agents_table
 from ops.demo.story import CANDLE_SECONDS, CAST, LAST_CANDLE, MINTS, STORY, Close, Part, Signal
 from ops.demo.watching import Figures, Watcher
 from ops.errors import StartError
-from ops.home import Home, default_home
-from ops.lifecycle import ADMIN_KEY_NAME
-from ops.postgres import EmbeddedPostgres, find_binaries, remove_database
 
-HOME_NAME: Final = "tapefold-demo"
 ONCE_SPEED: Final = 2_400
 """8 hours in 12 seconds."""
 STAY_SPEED: Final = 240
@@ -46,6 +42,7 @@ class Options:
     """How the demo is to run."""
 
     once: bool
+    fresh: bool
     home: Path | None
     port: int | None
 
@@ -59,7 +56,9 @@ async def play(options: Options) -> int:
     console = Console()
     screen = LiveScreen(console) if console.is_terminal and not options.once else PlainScreen(console)
     async with AsyncExitStack() as stack:
-        home = await stack.enter_async_context(_home(options))
+        home = await stack.enter_async_context(
+            demo_home(options.home, once=options.once, fresh=options.fresh)
+        )
         daemon = await stack.enter_async_context(_daemon(home, screen))
         speed = ONCE_SPEED if options.once else STAY_SPEED
         screen.say(f"starting the daemon: tapefold up --home {home} --feed {SHIPPED.name} ...")
@@ -72,7 +71,7 @@ async def play(options: Options) -> int:
         )
         http = await stack.enter_async_context(Http(url, daemon.admin_key()))
         demo = _Demo(http, daemon, screen, began, speed)
-        await demo.prepare()
+        await demo.prepare(home)
         if options.once:
             return await demo.run_once(stop, console)
         await demo.stay(stop, _curl(url, home))
@@ -93,8 +92,14 @@ class _Demo:
         self._ids: dict[str, str] = {}
         self._stops = 0
 
-    async def prepare(self) -> None:
+    async def prepare(self, home: Path) -> None:
         """Make the agents and give them SOL: once for a home, however often the demo runs there."""
+        found = await self._http.list_all("/agents")
+        if found:
+            self._screen.say(
+                f"going on with the {len(found)} agents and their positions that {home} holds already; "
+                "tapefold demo --fresh (make demo DEMO_ARGS=--fresh) begins anew"
+            )
         for part in CAST:
             body = {"name": part.name, "tradingMode": "simulation", "config": dict(part.config)}
             key = f"demo-{sha256(repr(part).encode()).hexdigest()[:16]}"
@@ -167,32 +172,6 @@ class _Demo:
                     await self._http.post(f"/agent-positions/{holding.id}/close", {})
                     return True
         return False
-
-
-@asynccontextmanager
-async def _home(options: Options) -> AsyncIterator[Path]:
-    """The demo's home. `--once` without a home of its own has one that is gone afterwards."""
-    if options.home is not None or not options.once:
-        yield Home.open(options.home or default_home().with_name(HOME_NAME)).path
-        return
-    folder = Path(tempfile.mkdtemp(prefix="tapefold-demo-"))
-    try:
-        yield Home.open(folder).path
-    finally:
-        await _remove(Home.open(folder))
-
-
-async def _remove(home: Home) -> None:
-    with home.lock("tapefold demo"):
-        try:
-            remove_database(home)
-        except StartError:
-            # Its daemon did not live to stop it.
-            postgres = EmbeddedPostgres(home, find_binaries(None))
-            await postgres.start()
-            await postgres.stop()
-            remove_database(home)
-    shutil.rmtree(home.path, ignore_errors=True)
 
 
 @asynccontextmanager

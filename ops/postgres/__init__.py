@@ -16,7 +16,7 @@ lends a database to any other command. Inside, from the bottom up:
 from __future__ import annotations
 
 from ops.postgres.binaries import Binaries, find_binaries
-from ops.postgres.place import remove_database
+from ops.postgres.place import abandoned_data, remove_database
 from ops.postgres.supervisor import EmbeddedPostgres, PostgresGone
 from ops.postgres.use import use_or_start
 
@@ -24,6 +24,7 @@ __all__ = [
     "Binaries",
     "EmbeddedPostgres",
     "PostgresGone",
+    "abandoned_data",
     "find_binaries",
     "remove_database",
     "use_or_start",

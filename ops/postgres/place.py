@@ -82,6 +82,16 @@ def make_place(home: Home, outside: Path = OUTSIDE) -> Place:
     return place
 
 
+def abandoned_data(folder: Path) -> tuple[Path, int] | None:
+    """Where beside a database the data of a deleted home was set aside, and when (milliseconds)."""
+    path = folder / ABANDONED_NAME
+    try:
+        # Renaming a folder is the last thing that changed it: nobody works in there.
+        return path, path.stat().st_ctime_ns // 1_000_000
+    except OSError:
+        return None
+
+
 def remove_database(home: Home) -> None:
     """Delete the database of a throwaway home, which may lie outside it. The caller holds its lock."""
     place = find_place(home)

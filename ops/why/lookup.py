@@ -63,13 +63,19 @@ class Found(NamedTuple):
     agent_ids: Collection[str] | None
     signals: Sequence[SignalRow]
     orders: Sequence[OrderRow]
+    """That are told."""
     positions: Sequence[PositionRow]
+    touching: Sequence[OrderRow]
+    """All that made or unmade the positions, those that are told too."""
 
     def offsets(self) -> list[int]:
         """The inputs of the tape on which something of it happened, in their order."""
         places = {signal.tape_offset for signal in self.signals}
         for order in self.orders:
             places.add(order.tape_offset)
+            if order.ended_offset is not None:
+                places.add(order.ended_offset)
+        for order in self.touching:
             if order.ended_offset is not None:
                 places.add(order.ended_offset)
         for position in self.positions:
@@ -85,11 +91,15 @@ async def find_signal(reader: Reader, id_: str) -> SignalRow | None:
 
 
 async def find_reached(reader: Reader, signal: SignalRow, agent_ids: Collection[str] | None) -> Found:
-    """The chain of a signal, for all agents that it reached or only for these."""
+    """The chain of a signal, for all agents that it reached or only for these.
+
+    Of its positions all changes are told, but of the orders behind them only those of this signal: another
+    one may have bought more of the same. An exit counts to the signal that opened the position.
+    """
     only = None if agent_ids is None else sorted(agent_ids)
-    reached = await _ORDERS.all(reader, signal_id=signal.id, agent_ids=only)
-    more, held = await _positions(reader, reached)
-    return Found("signal", signal.id, signal.tape, agent_ids, [signal], _merged(reached, more), held)
+    caused = await _ORDERS.all(reader, signal_id=signal.id, agent_ids=only)
+    touching, held = await _positions(reader, caused)
+    return Found("signal", signal.id, signal.tape, agent_ids, [signal], caused, held, touching)
 
 
 async def find(reader: Reader, id_: str) -> Found | None:
@@ -106,11 +116,11 @@ async def find(reader: Reader, id_: str) -> Found | None:
 
 async def _of_orders(reader: Reader, kind: Kind, id_: str, given: Sequence[OrderRow]) -> Found:
     """The chain of one agent's orders: what they made and unmade, and the signals behind all of it."""
-    more, held = await _positions(reader, given)
-    chain = _merged(given, more)
+    touching, held = await _positions(reader, given)
+    chain = _merged(given, touching)
     behind = sorted({order.signal_id for order in chain if order.signal_id is not None})
     found = await _SIGNALS.all(reader, ids=behind) if behind else []
-    return Found(kind, id_, given[0].tape, {given[0].agent_id}, found, chain, held)
+    return Found(kind, id_, given[0].tape, {given[0].agent_id}, found, chain, held, touching)
 
 
 async def _positions(

@@ -78,6 +78,7 @@ class _Teller:
         self.orders: dict[str, Tree] = {row.id: {} for row in found.orders}
         self.positions: dict[str, Tree] = {row.id: {} for row in found.positions}
         self._agent_ids = found.agent_ids
+        self._by_fill = {row.fill_id: row for row in found.touching if row.fill_id is not None}
         self._stuck = {row.id for row in found.positions if row.exits_quarantined}
 
     def read(self, place: Place) -> None:
@@ -161,6 +162,10 @@ class _Teller:
             }
         decimals = told["decimals"]
         change = {"event": type(event).__name__, **where(place), **lot_of(event, decimals)}
+        order = self._by_fill.get(change["fillId"])
+        change["orderId"] = None if order is None else order.id
+        change["purpose"] = None if order is None else order.purpose
+        change["signalId"] = None if order is None else order.signal_id
         change["figures"] = figures_of(event.figures, decimals)
         told["changes"].append(change)
         told["figures"] = change["figures"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ops.why.parts import Tree
@@ -29,8 +29,9 @@ def lines(story: Tree, further: Mapping[str, int]) -> Iterator[Line]:
         yield from _rest(further)
     for order in story["orders"]:
         yield from _order(order, told)
+    orders = {order["id"] for order in story["orders"]}
     for position in story["positions"]:
-        yield from _position(position)
+        yield from _position(position, orders)
 
 
 def _signal(signal: Tree, told: set[tuple[str, int]]) -> Iterator[Line]:
@@ -74,6 +75,8 @@ def _order(order: Tree, told: set[tuple[str, int]]) -> Iterator[Line]:
     yield Line(0, f"order {order['id']}")
     verb = "buy for" if order["side"] == "buy" else "sell"
     yield Line(1, f"{_agent(order)}: {order['purpose']} #{order['n']}, {verb} {gives}")
+    if order["signalId"] is not None:
+        yield Line(1, f"{'for' if order['side'] == 'buy' else 'of a position of'} signal {order['signalId']}")
     yield Line(1, f"approved {_place(order)}{_by(order['cause'])}")
     yield Line(2, _price(order))
     if order["triggerPrice"] is not None:
@@ -111,7 +114,7 @@ def _fill(order: Tree) -> Iterator[Line]:
         )
 
 
-def _position(position: Tree) -> Iterator[Line]:
+def _position(position: Tree, orders: Container[str]) -> Iterator[Line]:
     token = _token(position)
     reason = f" by {position['closeReason']}" if position["state"] == "closed" else ""
     yield Line(0, f"position {position['id']}")
@@ -119,6 +122,9 @@ def _position(position: Tree) -> Iterator[Line]:
     for change in position["changes"]:
         verb = change["event"].removeprefix("Position").lower()
         yield Line(1, f"{verb} by fill {change['fillId']}: {change['quantity']} {token} {_place(change)}")
+        if change["orderId"] is not None and change["orderId"] not in orders:
+            of_signal = "" if change["signalId"] is None else f" for signal {change['signalId']}"
+            yield Line(2, f"by order {change['orderId']} ({change['purpose']}){of_signal}, not told here")
         figures = change["figures"]
         yield Line(
             2,

@@ -29,10 +29,12 @@ from daemon.domain.values import (
 TICK_COLUMNS: Final = ("time", "mint", "price")
 CANDLE_COLUMNS: Final = ("time", "mint", "open", "high", "low", "close")
 OPTIONAL_COLUMNS: Final = ("liquidity", "decimals")
-HEADER_EXPECTED: Final = (
-    f"expected {','.join(TICK_COLUMNS)} (ticks) or {','.join(CANDLE_COLUMNS)} (candles), "
+HEADER_NEEDED: Final = (
+    f"needed are {','.join(TICK_COLUMNS)} (ticks) or {','.join(CANDLE_COLUMNS)} (candles), "
     f"each with or without {' and '.join(OPTIONAL_COLUMNS)}"
 )
+HEADER_SHOWN: Final = 80
+"""Characters of a wrong header that are quoted."""
 
 _MINT_BYTES: Final = 32
 _MINT: Final = re.compile(r"[1-9A-HJ-NP-Za-km-z]{32,44}", re.ASCII)
@@ -83,22 +85,36 @@ def read_rows(name: str, source: str, lines: Iterable[str]) -> Iterator[Row]:
         said = "is no UTF-8" if isinstance(error, UnicodeError) else str(error)
         raise FeedError(f"feed file {name}, {where}: {said}") from error
     if columns is None:
-        raise FeedError(f"feed file {name} is empty: {HEADER_EXPECTED}")
+        raise FeedError(f"feed file {name} is empty: in its first line {HEADER_NEEDED}")
 
 
 def _columns(cells: Sequence[str]) -> Mapping[str, int]:
     """Where each column stands; the order is free."""
     names = [cell.strip() for cell in cells]
-    required = TICK_COLUMNS if "price" in names else CANDLE_COLUMNS
+    fault = _header_fault(names)
+    if fault is not None:
+        found = ",".join(names)
+        shown = found if len(found) <= HEADER_SHOWN else f"{found[:HEADER_SHOWN]}…"
+        raise ValueError(f"{fault}; found are {shown!r}, {HEADER_NEEDED}")
+    return {name: place for place, name in enumerate(names)}
+
+
+def _header_fault(names: Sequence[str]) -> str | None:
+    """What is wrong with a header, seen as one of the kind of file that it comes nearest to."""
+    known = {*TICK_COLUMNS, *CANDLE_COLUMNS, *OPTIONAL_COLUMNS}
+    if known.isdisjoint(names):
+        return "the first line must name the columns"
+    is_ticks = "price" in names or {"open", "high", "low", "close"}.isdisjoint(names)
+    kind, required = ("ticks", TICK_COLUMNS) if is_ticks else ("candles", CANDLE_COLUMNS)
     for name in names:
         if name not in required and name not in OPTIONAL_COLUMNS:
-            raise ValueError(f"unknown column {name[:40]!r}; {HEADER_EXPECTED}")
+            return f"unknown column {name[:40]!r}" + (f" in a file of {kind}" if name in known else "")
         if names.count(name) > 1:
-            raise ValueError(f"column {name} stands there twice; {HEADER_EXPECTED}")
-    for name in required:
-        if name not in names:
-            raise ValueError(f"column {name} is missing; {HEADER_EXPECTED}")
-    return {name: place for place, name in enumerate(names)}
+            return f"column {name} stands there twice"
+    missing = [name for name in required if name not in names]
+    if not missing:
+        return None
+    return f"for {kind} {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing"
 
 
 def _row(columns: Mapping[str, int], cells: Sequence[str], source: str, not_before: int) -> Row:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from daemon.domain.commands import DropInput, Input
 from daemon.domain.events import AnyEvent
+from daemon.domain.tape import Decided
 from daemon.records import Sealed, TapeRecord, UnreadableRecord, decode_input
 
 
@@ -15,6 +16,14 @@ class Batch:
         self.hash = chain
         self.entries: list[Sealed] = []
         self.events: list[AnyEvent] = []
+        self.decided: Decided | None = None
+        """Its end in the working state, to make it final while the next batch is being decided."""
+        self.began = 0.0
+        """When its commit began, by the monotonic clock."""
+
+    def next(self) -> Batch:
+        """An empty batch that follows this one."""
+        return Batch(self.reached, self.hash)
 
 
 def names_drop(record: TapeRecord, offset: int) -> Input | None:

@@ -1,19 +1,23 @@
-"""How a trader begins: fold the tape and its journal in full, without deciding anything."""
+"""How a trader begins: claim its tape, then fold tape and journal in full, without deciding anything."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Final, NamedTuple
+
+import structlog
 
 from daemon.domain.events import AnyEvent
 from daemon.domain.tape import Tape
-from daemon.records import ChainReader, Entry, TapeRecord, UnreadableRecord, decode_input
-from streams.log.contract import Head, Log
+from daemon.records import ChainReader, Entry, JournalRecord, TapeRecord, UnreadableRecord, decode_input
+from streams.log.contract import Claim, ClaimHeld, Head, Log, LogUnavailable, OutcomeUnknown
+from streams.stages.breath import Breath
+from streams.stages.retrying import RETRY_SECONDS
 
 PAGE: Final = 1_000
-_PAUSE_EVERY: Final = 50
-"""Folds between two looks at the event loop: about 2 ms."""
+
+_logger = structlog.get_logger("trader")
 
 
 class Folded(NamedTuple):
@@ -33,28 +37,44 @@ class LogEnd(NamedTuple):
     hash: str
 
 
+async def take_claim(log: Log, number: int, stop: asyncio.Event) -> Claim | None:
+    """Claim a tape, standing by while another holds it; None when told to stop."""
+    said = False
+    while not stop.is_set():
+        try:
+            claim = await log.claim(number, "trader")
+        except ClaimHeld as held:
+            if not said:
+                _logger.info("standing by", tape=number, holder=str(held))
+            said = True
+        except (LogUnavailable, OutcomeUnknown) as error:
+            _logger.warning("log unavailable", tape=number, error=str(error))
+        else:
+            return claim
+        await asyncio.sleep(RETRY_SECONDS)
+    return None
+
+
 async def fold_log(log: Log, number: int, journal: int, reached: int) -> Folded:
     """Fold one tape up to the journal offset `journal` and the tape offset `reached`.
 
     Raises `BrokenChain` or `UnreadableRecord` of a journal that cannot be trusted.
     """
-    tape, chain = Tape(), ChainReader()
-    entries = _entries(log, number, journal, chain)
+    tape, chain, breath = Tape(), ChainReader(), Breath()
+    entries = _entries(log, number, journal, chain, breath)
     entry = await anext(entries, None)
     async for record in _inputs(log, number, reached):
         while entry is not None and entry.tape_offset < record.offset:
             entry = await anext(entries, None)
         events = entry.events if entry is not None and entry.tape_offset == record.offset else ()
-        fold_record(tape, record, events)
-        if record.offset % _PAUSE_EVERY == 0:
-            await asyncio.sleep(0)
+        await fold_record(tape, record, events, breath)
     async for _ in entries:
         pass  # the rest of the chain is walked even if it holds nothing for us
     return Folded(tape, reached, journal, chain.hash)
 
 
 async def read_back(
-    log: Log, number: int, begin: LogEnd, head: Head
+    log: Log, number: int, begin: LogEnd, head: Head, breath: Breath
 ) -> tuple[list[TapeRecord], dict[int, tuple[AnyEvent, ...]], LogEnd]:
     """What was committed behind `begin`: inputs, the events of those that have an entry, and the new end."""
     chain = ChainReader(begin.hash, begin.reached)
@@ -63,7 +83,8 @@ async def read_back(
     journal, reached = begin.journal, begin.reached
     while journal < head.journal:
         page = await log.read_journal(number, journal, PAGE)
-        entries.update((entry.tape_offset, entry.events) for entry in chain.read(page.records))
+        async for entry in _whole(chain, page.records, breath):
+            entries[entry.tape_offset] = entry.events
         journal = page.records[-1].offset
     while reached < head.reached:
         records.extend(await log.read_tape(number, reached, min(PAGE, head.reached - reached)))
@@ -71,13 +92,26 @@ async def read_back(
     return records, entries, LogEnd(journal, reached, chain.hash)
 
 
-def fold_record(tape: Tape, record: TapeRecord, events: tuple[AnyEvent, ...]) -> None:
+async def fold_record(tape: Tape, record: TapeRecord, events: tuple[AnyEvent, ...], breath: Breath) -> None:
     """Fold one stored input and its events; bytes that are no input are right only if it was dropped."""
     try:
         given = decode_input(record)
     except UnreadableRecord:
         given = None
-    tape.fold(record.offset, record.at, given, events)
+    for _ in tape.folding(record.offset, record.at, given, events):
+        if breath.is_due():
+            await breath.take()
+
+
+async def _whole(
+    chain: ChainReader, records: Iterable[JournalRecord], breath: Breath
+) -> AsyncIterator[Entry]:
+    for record in records:
+        entry = chain.take(record)
+        if entry is not None:
+            yield entry
+        if breath.is_due():
+            await breath.take()
 
 
 async def _inputs(log: Log, number: int, last: int) -> AsyncIterator[TapeRecord]:
@@ -91,12 +125,14 @@ async def _inputs(log: Log, number: int, last: int) -> AsyncIterator[TapeRecord]
         after = records[-1].offset
 
 
-async def _entries(log: Log, number: int, last: int, chain: ChainReader) -> AsyncIterator[Entry]:
+async def _entries(
+    log: Log, number: int, last: int, chain: ChainReader, breath: Breath
+) -> AsyncIterator[Entry]:
     after = -1
     while after < last:
         page = await log.read_journal(number, after, PAGE)
         if not page.records:
             raise UnreadableRecord(f"journal {number} ends at {after}, expected {last}")
-        for entry in chain.read(page.records):
+        async for entry in _whole(chain, page.records, breath):
             yield entry
         after = page.records[-1].offset

@@ -1,8 +1,10 @@
 """The trader: the single writer of its tape's journal.
 
 It takes what waits on the tape, decides input by input against its working state, and commits the batch once:
-all entries and the tape offset reached, atomically. Nobody outside sees the state before that. If the outcome
-of a commit is unknown, the batch is taken back and the journal is read; nothing is appended again blindly.
+all entries and the tape offset reached, atomically. Nobody outside sees the state before that. In a backlog
+the next batch is decided while one is being committed, and is committed only after it. If the outcome of a
+commit is unknown, all that was decided since is taken back and the journal is read; nothing is appended again
+blindly.
 """
 
 from __future__ import annotations
@@ -17,28 +19,27 @@ import structlog
 from daemon import clock
 from daemon.domain.commands import Actor, Input, TimePassed
 from daemon.domain.errors import BrokenInvariant
-from daemon.domain.events import AnyEvent
-from daemon.domain.inputs import decide_input, drop
+from daemon.domain.inputs import drop
 from daemon.domain.tape import Tape
 from daemon.domain.values import InputId, Owner, use_context
 from daemon.metrics import Metrics
-from daemon.records import BrokenChain, TapeRecord, UnreadableRecord, decode_input, encode, seal
+from daemon.records import BrokenChain, TapeRecord, UnreadableRecord
 from streams.intake import IntakeUnavailable
-from streams.log.contract import Claim, ClaimHeld, Fenced, Log, LogUnavailable, OutcomeUnknown
+from streams.log.contract import Claim, Fenced, Log, LogUnavailable, OutcomeUnknown
 from streams.stages.batch import Batch, names_drop
+from streams.stages.breath import Breath
 from streams.stages.counting import count
 from streams.stages.deadline import Deadline
-from streams.stages.retrying import RETRY_SECONDS, retry
-from streams.stages.start import LogEnd, fold_log, fold_record, read_back
+from streams.stages.deciding import add_entry, decide
+from streams.stages.pages import Pages
+from streams.stages.retrying import retry
+from streams.stages.start import LogEnd, fold_log, fold_record, read_back, take_claim
 from streams.standing import Standing
 
-READ_LIMIT: Final = 1_000
 BATCH_SECONDS: Final = 0.02
 """How long a batch may decide before it is committed."""
-YIELD_SECONDS: Final = 0.002
-"""How long the trader may hold the event loop."""
-ENCODE_AT_ONCE: Final = 100
-"""Events encoded between two looks at the clock."""
+COUNT_AT_ONCE: Final = 1_000
+"""Events counted between two looks at the clock."""
 ACTOR: Final = Actor(owner=Owner("tapefold"), key="trader")
 
 _log = structlog.get_logger("trader")
@@ -62,15 +63,19 @@ class Trader:
         self._log = log
         self._number = number
         self._standing = standing
+        self._place = standing.tapes[number]
         self._metrics = metrics
         self._append = append
         self._deadline = Deadline()
         self._tape = Tape()
         self._claim: Claim | None = None
-        self._journal = -1
-        self._reached = -1
-        self._hash = ""
-        self._held_loop_since = 0.0
+        self._end = LogEnd(-1, -1, "")
+        """What is committed."""
+        self._batch: Batch | None = None
+        """What is being committed."""
+        self._commit: asyncio.Task[int | None] | None = None
+        self._pages = Pages(log, number)
+        self._breath = Breath()
         self._stopped: asyncio.Future[bool]
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -84,7 +89,7 @@ class Trader:
             await self._run(stop)
         except (BrokenChain, UnreadableRecord, BrokenInvariant) as error:
             # What is stored cannot be folded: nobody can trade on it, and to end would only begin again.
-            offset = self._reached + 1
+            offset = self._end.reached + 1
             _log.error("halted", tape=self._number, offset=offset, error=str(error))
             self._standing.halt("trader", self._number, offset, f"{type(error).__name__}: {error}")
             await self._stopped
@@ -92,7 +97,7 @@ class Trader:
             self._stopped.cancel()
 
     async def _run(self, stop: asyncio.Event) -> None:
-        claim = await self._take_claim(stop)
+        claim = await take_claim(self._log, self._number, stop)
         if claim is None:
             return
         try:
@@ -101,37 +106,26 @@ class Trader:
                 records = await retry(self._number, stop, self._read)
                 if records:
                     await self._trade(records, stop)
-                # Returns at once if the tape has grown: an idle trader asks the database once a second.
-                await retry(self._number, stop, self._wait)
+                if self._place.head <= self._decided():
+                    await self._settle(stop)
+                    # Asks the log once a second, or when there is more.
+                    await retry(self._number, stop, self._wait)
+            await self._settle(stop)
         finally:
-            self._standing.tapes[self._number].trading = False
+            self._place.trading = False
+            self._pages.close()
+            if self._commit is not None:
+                self._commit.cancel()
             await self._log.release(claim)
-
-    async def _take_claim(self, stop: asyncio.Event) -> Claim | None:
-        said = False
-        while not stop.is_set():
-            try:
-                claim = await self._log.claim(self._number, "trader")
-            except ClaimHeld as held:
-                if not said:
-                    _log.info("standing by", tape=self._number, holder=str(held))
-                said = True
-            except (LogUnavailable, OutcomeUnknown) as error:
-                _log.warning("log unavailable", tape=self._number, error=str(error))
-            else:
-                return claim
-            await asyncio.sleep(RETRY_SECONDS)
-        return None
 
     async def _fold(self, claim: Claim) -> None:
         began = clock.monotonic()
         folded = await fold_log(self._log, self._number, claim.journal, claim.reached)
         self._claim, self._tape = claim, folded.tape
-        self._journal, self._reached, self._hash = folded.journal, folded.reached, folded.hash
-        standing = self._standing.tapes[self._number]
-        standing.reached = folded.reached
-        standing.grow((await self._log.head(self._number)).tape)
-        standing.trading = True
+        self._end = LogEnd(folded.journal, folded.reached, folded.hash)
+        self._place.reached = folded.reached
+        self._place.grow((await self._log.head(self._number)).tape)
+        self._place.trading = True
         _log.info(
             "folded",
             tape=self._number,
@@ -141,16 +135,19 @@ class Trader:
             seconds=round(clock.monotonic() - began, 3),
         )
 
-    async def _read(self, after: int | None = None) -> Sequence[TapeRecord]:
-        begin = self._reached if after is None else after
-        return await self._log.read_tape(self._number, begin, READ_LIMIT)
+    def _decided(self) -> int:
+        """The tape offset up to which is decided."""
+        return self._end.reached if self._batch is None else self._batch.reached
+
+    async def _read(self) -> Sequence[TapeRecord]:
+        return await self._pages.read(self._decided())
 
     async def _wait(self) -> None:
         """Wait for an input, or for the next deadline and then append a reminder."""
         deadline = self._tape.index.next_deadline()
         seconds = self._deadline.seconds_left(deadline)
         if seconds > 0:
-            await self._wait_for_input(self._reached, seconds)
+            await self._wait_for_input(self._end.reached, seconds)
             return
         reminder = Input(id=InputId(clock.random_id()), actor=ACTOR, command=TimePassed())
         try:
@@ -160,7 +157,7 @@ class Trader:
 
     async def _wait_for_input(self, after: int, seconds: float) -> None:
         """Wait for an input behind `after`, at most so long and not beyond a stop."""
-        if self._standing.tapes[self._number].head > after:
+        if self._place.head > after:
             return
         await self._unless_stopped(self._log.wait_tape(self._number, after, seconds))
 
@@ -177,83 +174,86 @@ class Trader:
     # --- deciding ----------------------------------------------------------------------------------------
 
     async def _trade(self, records: Sequence[TapeRecord], stop: asyncio.Event) -> None:
-        """Decide as many of these inputs as fit a batch, and commit them."""
-        self._held_loop_since = began = clock.monotonic()
-        batch = Batch(self._reached, self._hash)
-        halted: tuple[TapeRecord, Exception] | None = None
-        for record in records:
-            savepoint = self._tape.undo.savepoint()
+        """Decide these inputs in batches. The last one's commit may still be under way at the end."""
+        place = 0
+        while place < len(records) and not stop.is_set():
+            before = self._batch
+            batch = Batch(self._end.reached, self._end.hash) if before is None else before.next()
+            place, error = await self._fill(batch, records, place)
+            self._deadline.read(batch.reached, records[max(place - 1, 0)].at)
+            if not await self._settle(stop):
+                return  # this batch has been taken back with the one before it
+            if batch.reached > self._end.reached:
+                self._begin_commit(batch, stop)
+            # Without a backlog there is nothing to do meanwhile.
+            idle = place == len(records) and self._place.head <= batch.reached
+            if (error is not None or idle) and not await self._settle(stop):
+                return
+            if error is not None:
+                await self._halt(records[place], error, stop)
+                return
+
+    async def _fill(
+        self, batch: Batch, records: Sequence[TapeRecord], place: int
+    ) -> tuple[int, Exception | None]:
+        """Decide inputs from `place` on, as many as fit; where the batch ends, and why the next one fails."""
+        tape, breath = self._tape, self._breath
+        breath.begin()
+        until = clock.monotonic() + BATCH_SECONDS
+        for number in range(place, len(records)):
+            savepoint = tape.undo.savepoint()
             try:
-                await self._decide(record, batch)
+                await decide(tape, records[number], batch, breath)
             except (UnreadableRecord, BrokenInvariant) as error:
-                self._tape.undo.rollback(savepoint)
-                halted = record, error
-                break
-            if clock.monotonic() - began > BATCH_SECONDS:
-                break
-        if batch.reached > self._reached and not await self._commit(batch, stop):
-            return
-        if halted is not None:
-            await self._halt(*halted, stop)
-
-    async def _decide(self, record: TapeRecord, batch: Batch) -> None:
-        given = decode_input(record)
-        steps = decide_input(self._tape, record.offset, record.at, given)
-        events: list[AnyEvent] | None
-        while True:
-            try:
-                next(steps)
-            except StopIteration as done:
-                events = done.value
-                break
-            await self._let_others_run()
-        if events is not None:
-            await self._seal(record, events, batch)
-        self._deadline.read(record.offset, record.at)
-        batch.reached = record.offset
-        await self._let_others_run()
-
-    async def _seal(self, record: TapeRecord, events: list[AnyEvent], batch: Batch) -> None:
-        encoded: list[bytes] = []
-        for number, event in enumerate(events, 1):
-            encoded.append(encode(event))
-            if number % ENCODE_AT_ONCE == 0:
-                await self._let_others_run()
-        sealed = seal(batch.hash, record.offset, self._tape.now, encoded)
-        batch.hash = sealed.hash
-        batch.entries.append(sealed)
-        batch.events.extend(events)
-
-    async def _let_others_run(self) -> None:
-        if clock.monotonic() - self._held_loop_since > YIELD_SECONDS:
-            await asyncio.sleep(0)
-            self._held_loop_since = clock.monotonic()
+                tape.undo.rollback(savepoint)
+                return number, error
+            if breath.is_due():
+                await breath.take()
+                if clock.monotonic() > until:
+                    return number + 1, None
+        return len(records), None
 
     # --- committing --------------------------------------------------------------------------------------
 
-    async def _commit(self, batch: Batch, stop: asyncio.Event) -> bool:
-        """Commit a batch; False if it had to be taken back and the journal was read instead."""
-        claim = self._held()
-        began = clock.monotonic()
+    def _begin_commit(self, batch: Batch, stop: asyncio.Event) -> None:
+        claim, journal = self._held(), self._end.journal
 
         async def send() -> int:
-            return await self._log.commit(claim, self._journal, batch.reached, batch.entries)
+            return await self._log.commit(claim, journal, batch.reached, batch.entries)
 
+        batch.decided = self._tape.decided()
+        batch.began = clock.monotonic()
+        self._batch = batch
+        self._commit = asyncio.ensure_future(retry(self._number, stop, send))
+
+    async def _settle(self, stop: asyncio.Event) -> bool:
+        """Wait for the commit under way; False if all was taken back and the journal was read instead."""
+        batch, commit = self._batch, self._commit
+        if batch is None or commit is None:
+            return True
         try:
-            journal = await retry(self._number, stop, send)
+            journal = await commit
         except (OutcomeUnknown, Fenced) as error:
             _log.warning("commit in doubt", tape=self._number, error=str(error))
             journal = None
+        self._batch = self._commit = None
         if journal is None:
             self._tape.undo.rollback()
             await retry(self._number, stop, self._catch_up)
             return False
-        self._metrics.commit_seconds.observe(clock.monotonic() - began)
-        count(self._metrics, batch.events)
-        self._journal, self._reached, self._hash = journal, batch.reached, batch.hash
-        self._tape.compact()
-        self._standing.tapes[self._number].reach(batch.reached)
+        self._metrics.commit_seconds.observe(clock.monotonic() - batch.began)
+        self._end = LogEnd(journal, batch.reached, batch.hash)
+        self._tape.compact(batch.decided)
+        self._place.reach(batch.reached)
+        await self._count(batch)
         return True
+
+    async def _count(self, batch: Batch) -> None:
+        self._breath.begin()
+        for start in range(0, len(batch.events), COUNT_AT_ONCE):
+            count(self._metrics, batch.events[start : start + COUNT_AT_ONCE])
+            if self._breath.is_due():
+                await self._breath.take()
 
     async def _catch_up(self) -> None:
         """Read back what the journal holds behind what was last known of it, and fold it."""
@@ -261,13 +261,11 @@ class Trader:
         head = await self._log.head(self._number)
         if head.epoch != claim.epoch:
             raise LostClaim(f"tape {self._number}: a later claim holds epoch {head.epoch}")
-        records, entries, end = await read_back(
-            self._log, self._number, LogEnd(self._journal, self._reached, self._hash), head
-        )
+        records, entries, end = await read_back(self._log, self._number, self._end, head, self._breath)
         for record in records:  # all is read: from here on nothing can fail half-way
-            fold_record(self._tape, record, entries.get(record.offset, ()))
-        self._journal, self._reached, self._hash = end
-        self._standing.tapes[self._number].reach(self._reached)
+            await fold_record(self._tape, record, entries.get(record.offset, ()), self._breath)
+        self._end = end
+        self._place.reach(end.reached)
 
     def _held(self) -> Claim:
         if self._claim is None:
@@ -282,7 +280,7 @@ class Trader:
         self._standing.halt("trader", self._number, record.offset, str(error))
         after = record.offset
         while not stop.is_set():
-            for later in await retry(self._number, stop, partial(self._read, after)) or ():
+            for later in await retry(self._number, stop, partial(self._pages.read, after)) or ():
                 after = later.offset
                 found = names_drop(later, record.offset)
                 if found is not None:
@@ -291,10 +289,12 @@ class Trader:
             await self._wait_for_input(after, 1.0)
 
     async def _drop(self, record: TapeRecord, found: Input, stop: asyncio.Event) -> None:
-        batch = Batch(record.offset, self._hash)
+        batch = Batch(record.offset, self._end.hash)
         events = drop(self._tape, record.offset, record.at, found)
-        await self._seal(record, events, batch)
-        await self._commit(batch, stop)
-        if self._reached >= record.offset:  # else it is still in doubt, and the input is met again
+        self._breath.begin()
+        await add_entry(batch, record.offset, self._tape.now, events, self._breath)
+        self._begin_commit(batch, stop)
+        await self._settle(stop)
+        if self._end.reached >= record.offset:  # else it is still in doubt, and the input is met again
             self._standing.resume("trader", self._number)
             _log.warning("dropped", tape=self._number, offset=record.offset, by=found.id)

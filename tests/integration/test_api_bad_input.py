@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 from urllib.parse import quote
@@ -25,6 +26,10 @@ EXTREMES: list[Any] = [
     "🚀" * 60, "", " ", None, True, [], {}, 0, -1, 2**63, 2**64, 1.5, "buy", "SELL", "close", MINT, SOL,
     KNOWN, "2020-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "0000-00-00T00:00:00Z",
 ]  # fmt: skip
+RAW = re.compile(
+    "[Ii]nput should|should (have|be|match)|base units|lamports|pydantic|Invalid JSON|None|see the API"
+)
+"""Words of a library's messages, units that nobody sends, and what is said only where nothing is known."""
 FIELDS = [
     "tokenAddress", "action", "score", "signalType", "signalStrength", "symbol", "source", "reason",
     "expiresAt", "price", "agentIds", "prices", "priceSol", "at", "low", "high", "liquiditySol", "decimals",
@@ -112,7 +117,9 @@ def bodies(path: str) -> st.SearchStrategy[bytes]:
 
 
 known_ids = st.sampled_from(["agent", "position", "signal", "unknown"])
-ids = st.one_of(known_ids, known_ids, known_ids, st.text(min_size=1, max_size=40))
+LONG = "a" * 9_000
+"""Beyond what the server reads of one line."""
+ids = st.one_of(known_ids, known_ids, known_ids, st.text(min_size=1, max_size=40) | st.just(LONG))
 queries = st.lists(
     st.tuples(
         st.sampled_from(
@@ -131,6 +138,8 @@ headers = st.fixed_dictionaries(
         "Idempotency-Key": st.sampled_from(["a", "b", "c"]) | header_text,
         "Prefer": st.just("respond-async") | header_text,
         "Content-Type": st.sampled_from(["application/json"] * 9 + ["text/plain"]),
+        "Content-Encoding": st.sampled_from(["identity"] * 9 + ["br"]),
+        "X-Else": header_text | st.just(LONG),
     },
 )
 
@@ -168,6 +177,8 @@ def codes(answer: Answer) -> Iterator[str]:
         yield answer.body["code"]
         assert answer.body["error"]
         assert answer.body["code"] == answer.body["code"].upper()
+        told = [answer.body["error"], *(each["message"] for each in answer.body.get("details", ()))]
+        assert not any(RAW.search(each) for each in told), told
 
 
 @pytest.mark.slow

@@ -146,12 +146,40 @@ async def test_a_revoked_key_is_refused_once_it_is_forgotten(served: Served) -> 
     assert await fresh.find(made.text) is None
 
 
-async def test_has_any_tells_an_empty_installation(served: Served) -> None:
-    """A first start can see that no key was ever made."""
+async def test_only_a_valid_admin_key_counts_as_one(served: Served) -> None:
+    """A start can see that no key opens everything: other scopes and revoked keys do not count."""
     pool = served.daemon.installation.database.pool
-    assert not await keys.has_any(pool)
-    await keys.create(pool, name="n", scopes=["admin"])
-    assert await keys.has_any(pool)
+    await keys.create(pool, name="n", scopes=["read", "trade"])
+    assert not await keys.has_admin(pool)
+    made = await keys.create(pool, name="n", scopes=["admin"])
+    assert await keys.has_admin(pool)
+    assert await keys.revoke(pool, made.id)
+    assert not await keys.has_admin(pool)
+    assert not await keys.revoke(pool, made.id)
+
+
+async def test_a_ring_that_hears_of_a_revocation_forgets(served: Served) -> None:
+    """A remembered key is looked up again once the ring was told, however long it would remember."""
+    pool = served.daemon.installation.database.pool
+    ring = KeyRing(pool, seconds=1_000)
+    made = await keys.create(pool, name="n", scopes=["read"])
+    assert await ring.find(made.text) is not None
+    await keys.revoke(pool, made.id)
+    assert await ring.find(made.text) is not None
+    ring.forget()
+    assert await ring.find(made.text) is None
+
+
+async def test_the_time_of_use_is_stored(served: Served) -> None:
+    """A key that was never used says so; the first use is stored."""
+    pool = served.daemon.installation.database.pool
+    made = await keys.create(pool, name="n", scopes=["read"])
+    (row,) = [each for each in await keys.list_all(pool) if each.id == made.id]
+    assert row.last_used_at is None
+    await KeyRing(pool).find(made.text)
+    (row,) = [each for each in await keys.list_all(pool) if each.id == made.id]
+    assert row.last_used_at is not None
+    assert row.last_used_at >= row.created_at
 
 
 @pytest.mark.parametrize(("name", "scopes"), [("", ["read"]), ("n", []), ("n", ["root"]), ("a\nb", ["read"])])

@@ -145,6 +145,8 @@ async def test_a_trade_can_be_followed_through_all_resources(admin: Client) -> N
     await agent.price("0.009")
     closed = await admin.post(f"/agent-positions/{position['id']}/close")
     assert (closed.status, closed.body["status"]) == (200, "closed")
+    shown = (await admin.get(f"/agent-positions/{position['id']}")).body
+    assert {name: each for name, each in closed.body.items() if name not in {"orders", "recorded"}} == shown
     assert [each["status"] for each in closed.body["orders"]] == ["filled"]
     swap = (await admin.get(f"/agent-historical-swaps/{position['id']}")).body
     check_times(swap)
@@ -174,6 +176,79 @@ async def test_an_exit_without_a_fresh_price_waits(admin: Client) -> None:
     assert [each["status"] for each in closing.body["orders"]] == ["approved"]
     again = await admin.post(f"/agent-positions/{position_id}/close")
     assert (again.status, again.body["code"]) == (409, "POSITION_CLOSING")
+
+
+async def test_a_position_is_closed_once(served: Served, admin: Client) -> None:
+    """Closing what is closed is 409 and says since when; an unknown or foreign position is 404."""
+    agent = await trading(admin)
+    await agent.buy()
+    position_id = (await admin.get("/agent-positions")).body[0]["id"]
+    path = f"/agent-positions/{position_id}/close"
+    closed_at = (await admin.post(path)).body["closedAt"]
+    refused = await admin.post(path, key="k")
+    assert (refused.status, refused.body["code"]) == (409, "POSITION_CLOSED")
+    assert (refused.body["rule"], refused.body["limit"], refused.body["value"]) == (
+        "open_position",
+        "open",
+        "closed",
+    )
+    assert refused.body["closedAt"] == closed_at
+    assert closed_at in refused.body["error"]
+    again = await admin.post(path, key="k")
+    assert (again.status, again.body, again.headers["Idempotency-Replayed"]) == (409, refused.body, "true")
+    other = await served.client("trade", owner="other")
+    unknown = "/agent-positions/550e8400-e29b-41d4-a716-446655440000/close"
+    for answer in (await other.post(path), await admin.post(unknown)):
+        assert (answer.status, answer.body["code"]) == (404, "POSITION_NOT_FOUND")
+        assert "closedAt" not in answer.body
+
+
+async def test_a_position_that_is_told_to_close_looks_as_when_it_is_read(admin: Client) -> None:
+    """The answer of a close has all that a read of the position has, its stop too, and its exits."""
+    agent = await trading(admin, {"stopLoss": {"enabled": True, "percent": "10"}})
+    await agent.buy()
+    slow = {"stopLoss": {"enabled": True, "percent": "10"}, "fillModel": {"latencyMs": 60_000}}
+    await admin.put(f"/agents/{agent.agent_id}/config", slow)
+    position_id = (await admin.get("/agent-positions")).body[0]["id"]
+    closing = (await admin.post(f"/agent-positions/{position_id}/close")).body
+    shown = (await admin.get(f"/agent-positions/{position_id}")).body
+    assert closing["stopLoss"] == {"percentage": "10", "price": "0.00603", "peakPrice": None}
+    assert {name: each for name, each in closing.items() if name not in {"orders", "recorded"}} == shown
+
+
+async def test_a_denial_says_what_is_open_already(admin: Client) -> None:
+    """`already_open` names the position that is held, or the order that waits to open one."""
+    one = {"purchaseLimits": {"onePositionPerToken": True}}
+    holder = await trading(admin, one)
+    waiter = await trading(admin, {**one, "fillModel": {"latencyMs": 60_000}})
+    first, second = await holder.buy(), await holder.buy()
+    position = (await admin.get(f"/agent-positions?agentId={holder.agent_id}")).body[0]
+    order = (await admin.get(f"/orders?agentId={waiter.agent_id}&signalId={first}")).body[0]
+    decisions = (await admin.get(f"/trading-signals/{second}/decisions")).body
+    assert {each["agentId"]: (each["rule"], each["limit"], each["value"]) for each in decisions} == {
+        holder.agent_id: ("already_open", "1 position per token", f"position {position['id']}"),
+        waiter.agent_id: ("already_open", "1 position per token", f"order {order['id']}"),
+    }
+
+
+async def test_a_balance_that_cannot_be_held_is_told_in_sol(admin: Client) -> None:
+    """A deposit beyond what can be held is 409 in the unit of the deposit."""
+    agent = await trading(admin)
+    answer = await admin.post(f"/agents/{agent.agent_id}/deposits", {"amount": "18446744073.709551615"})
+    assert (answer.status, answer.body["code"]) == (409, "BALANCE_TOO_LARGE")
+    assert (answer.body["limit"], answer.body["value"]) == (
+        "18446744073.709551615 SOL",
+        "18446744083.709551615 SOL",
+    )
+
+
+async def test_a_token_without_a_symbol_is_called_by_its_mint(admin: Client) -> None:
+    """`tokenSymbol` is always a string: the signal's symbol, and where it gave none the mint."""
+    agent = await trading(admin)
+    await admin.post("/trading-signals", {"tokenAddress": MINT, "action": "buy", "score": 4})
+    for path in ("agent-positions", "orders", "agent-balances"):
+        found = (await admin.get(f"/{path}?agentId={agent.agent_id}&tokenAddress={MINT}")).body
+        assert [each["tokenSymbol"] for each in found] == [MINT]
 
 
 async def test_a_signal_for_named_agents_reaches_no_other(admin: Client) -> None:

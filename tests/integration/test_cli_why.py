@@ -57,6 +57,28 @@ async def test_every_id_of_a_chain_tells_the_same_position(
     assert offsets == [(3, 2), (4, 3)]
 
 
+async def test_a_signal_tells_its_own_orders_alone(
+    served: Served, admin: Client, database_url: str, tmp_path: Path
+) -> None:
+    """Of a position that several signals bought, each tells its own order and all changes."""
+    cli = Cli(tmp_path / "home", database_url)
+    agent = await trading(admin)
+    first, second = await agent.buy(), await agent.buy()
+    stories = {signal: await told(cli, signal) for signal in (first, second)}
+    for signal, story in stories.items():
+        (order,) = story["orders"]
+        assert order["signalId"] == signal
+        (position,) = story["positions"]
+        assert [change["signalId"] for change in position["changes"]] == [first, second]
+    (position,) = (await admin.get("/agent-positions")).body
+    assert [each["signalId"] for each in (await told(cli, position["id"]))["orders"]] == [first, second]
+    said = (await cli.run("why", second)).out
+    assert said.count("\norder ") == 1
+    assert f"for signal {second}" in said
+    (other,) = stories[first]["orders"]
+    assert f"by order {other['id']} (entry) for signal {first}, not told here" in said
+
+
 async def test_a_denial_names_its_rule_and_what_was_not_asked(
     served: Served, admin: Client, database_url: str, tmp_path: Path
 ) -> None:
@@ -122,11 +144,11 @@ async def test_of_many_agents_ten_are_told_and_the_rest_counted(
 
 
 async def test_an_unknown_id_is_one_line(served: Served, database_url: str, tmp_path: Path) -> None:
-    """An id that nothing has, and what is no id at all, end with 1 and a line that says so."""
+    """An id that nothing has ends with 1, what is no id at all with 2, and each with a line that says so."""
     cli = Cli(tmp_path / "home", database_url)
     said = await cli.run("why", "00000000-0000-4000-8000-000000000000")
     assert (said.code, said.out) == (1, "")
     assert "no signal, order, fill or position has the id 00000000" in said.one_line()
     said = await cli.run("why", "nonsense")
-    assert (said.code, said.out) == (1, "")
+    assert (said.code, said.out) == (2, "")
     assert "'nonsense' is no id" in said.one_line()

@@ -11,8 +11,8 @@ from typing import Any
 import aiohttp
 import pytest
 
+from ops.beginning import ADMIN_KEY_NAME
 from ops.home import Home
-from ops.lifecycle import ADMIN_KEY_NAME
 from ops.postgres.place import find_place
 from ops.postgres.postmaster import find_postmaster
 from tests.support.cli import Cli

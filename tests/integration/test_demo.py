@@ -130,7 +130,7 @@ def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("curl") is None, reason="no curl here")
 def test_a_demo_that_stays_is_one_to_use(tmp_path: Path) -> None:
-    """The printed curl line posts a signal; SIGTERM ends all with 0; a second one there goes on, not anew."""
+    """The printed curl line posts a signal; SIGTERM ends all with 0; the next goes on, or begins anew."""
     home = tmp_path / "home"
     with staying(home) as (demo, curl):
         posted = json.loads(subprocess.run(["bash", "-c", curl], capture_output=True, check=True).stdout)
@@ -138,7 +138,7 @@ def test_a_demo_that_stays_is_one_to_use(tmp_path: Path) -> None:
         assert demo.stdout is not None
         assert any("fill" in line and "ADA" in line for line in demo.stdout)
         deposits = ask(home, curl, "/agent-transactions?transactionType=DEPOSIT")
-    with staying(home) as (_, curl):
+    with staying(home, goes_on=True) as (_, curl):
         assert [agent["name"] for agent in reversed(ask(home, curl, "/agents"))] == [
             part.name for part in CAST
         ]
@@ -146,22 +146,51 @@ def test_a_demo_that_stays_is_one_to_use(tmp_path: Path) -> None:
         assert sum(Decimal(row["inputAmount"]) for row in deposits if row["inputMint"] == SOL) == sum(
             Decimal(part.deposit) for part in CAST
         )
+    with staying(home, "--fresh") as (_, curl):
+        assert len(ask(home, curl, "/agents")) == len(CAST)
+        assert posted["id"] not in {signal["id"] for signal in ask(home, curl, "/trading-signals")}
     assert processes_naming(str(home)) == []
     made = Home.open(home)
     with made.lock():
         remove_database(made)  # refuses while the database runs
 
 
+def test_fresh_deletes_only_what_a_demo_made(tmp_path: Path) -> None:
+    """A home that no demo made is refused by `--fresh`, with one line, and stays as it is."""
+    home = tmp_path / "home"
+    (Home.open(home).path / "admin.key").write_text("mine")
+    done = subprocess.run(
+        [*COMMAND, "--home", str(home), "--fresh"],
+        capture_output=True,
+        text=True,
+        timeout=SECONDS_MAX,
+        check=False,
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("tapefold: --fresh deletes only what a demo made")
+    assert (home / "admin.key").read_text() == "mine"
+
+
 @contextmanager
-def staying(home: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A demo that stays, and the curl line that it prints; told to end, and seen to end well."""
+def staying(home: Path, *options: str, goes_on: bool = False) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A demo that stays, and the curl line that it prints; told to end, and seen to end well.
+
+    It says that it goes on with the agents of an earlier one if and only if it does.
+    """
     with subprocess.Popen(
-        [*COMMAND, "--home", str(home)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*COMMAND, "--home", str(home), *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as demo:
         try:
             assert demo.stdout is not None
-            curl = next((line for line in demo.stdout if line.startswith("curl ")), None)
-            assert curl is not None, demo.stderr.read() if demo.stderr else ""
+            said = []
+            for line in demo.stdout:
+                said.append(line)
+                if line.startswith("curl "):
+                    break
+            curl = said[-1] if said else ""
+            assert curl.startswith("curl "), demo.stderr.read() if demo.stderr else ""
+            assert any(f"going on with the {len(CAST)} agents" in line for line in said) is goes_on
             yield demo, curl
         finally:
             demo.send_signal(signal.SIGTERM)

@@ -22,6 +22,7 @@ from ops.postgres import (
     Binaries,
     EmbeddedPostgres,
     PostgresGone,
+    abandoned_data,
     find_binaries,
     remove_database,
     supervisor,
@@ -438,7 +439,12 @@ async def test_a_deleted_home_does_not_come_back(tmp_path: Path, binaries: Binar
     shutil.rmtree(tmp_path / "home")
     async with started(Home.open(tmp_path / "home"), binaries, outside) as postgres:
         assert await value(postgres.dsn, "SELECT to_regclass('old')") is None
-    assert [path.name for path in outside.glob("*/abandoned")] == ["abandoned"]
+    (kept,) = outside.glob("*/abandoned")
+    found = abandoned_data(kept.parent)
+    assert found is not None
+    assert found[0] == kept
+    assert found[1] == kept.stat().st_ctime_ns // 1_000_000
+    assert abandoned_data(tmp_path) is None
 
 
 @pytest.mark.root

@@ -20,7 +20,7 @@ from projections.folding import EntryMissing
 from projections.inputs import get_input, list_inputs
 from projections.marks import MarkPrice, get_mark, list_marks
 from projections.orders import get_order, list_orders
-from projections.positions import get_position, list_open_positions
+from projections.positions import get_configured_position, get_position, list_open_positions
 from projections.progress import Progress, get_progress
 from projections.rebuild import check
 from projections.schema import prepare
@@ -142,10 +142,13 @@ async def test_everything_can_be_read(history: History, database: Database) -> N
     assert held is not None
     assert held.mark == MarkPrice(Price("2"), history.now - 1)
     assert (held.position.quantity, held.position.realized_pnl) == (148_805_000, -20)
-    assert [row.position.mint for row in await list_open_positions(pool, OWNER, limit=9)] == [
+    assert [row.marked.position.mint for row in await list_open_positions(pool, OWNER, limit=9)] == [
         OTHER_MINT,
         MINT,
     ]
+    configured = await get_configured_position(pool, OWNER, position_of(SignalId(first), AgentId(agent)))
+    assert configured is not None
+    assert configured.config == '{"sizing":{}}'
     [swap] = await list_historical_swaps(pool, OWNER, limit=9, agent_id=agent, mint=MINT)
     assert swap == await get_historical_swap(pool, OWNER, swap.id)
     assert (swap.entry_price, swap.exit_price, swap.realized_pnl) == (PRICE, Price("0.0134"), 988_000_000)
@@ -179,7 +182,7 @@ async def test_each_commit_becomes_readable(history: History, database: Database
     await history.commit()
     assert await stage.progress.wait(0, history.offset, 30)
     assert await list_open_positions(database.pool, OWNER, limit=9) == []
-    closed = await get_position(database.pool, OWNER, open_position.position.id)
+    closed = await get_position(database.pool, OWNER, open_position.marked.position.id)
     assert closed is not None
     assert (closed.position.quantity, closed.position.closed_at) == (0, history.now)
     await stage.end()

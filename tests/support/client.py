@@ -15,10 +15,11 @@ AT_ROOT = ("/health", "/metrics", "/api/")
 class Answer:
     """What came back."""
 
-    def __init__(self, status: int, headers: Any, body: Any) -> None:
+    def __init__(self, status: int, headers: Any, body: Any, raw: bytes = b"") -> None:
         self.status = status
         self.headers = headers
         self.body = body
+        self.raw = raw
 
     def __repr__(self) -> str:
         return f"{self.status} {self.body}"
@@ -47,13 +48,22 @@ class Client:
             given.setdefault("Content-Type", "application/json")
         elif body is not None:
             data = {"json": body}
-        url = self.base + (path if path.startswith(AT_ROOT) else "/api/v1" + path)
+        return await self._request(
+            method, path if path.startswith(AT_ROOT) else "/api/v1" + path, given, **data
+        )
+
+    async def _request(self, method: str, path: str, headers: dict[str, str], **data: Any) -> Answer:
+        url = URL(self.base + path, encoded=True)
         async with self._session.request(
-            method, URL(url, encoded=True), headers=given, allow_redirects=False, **data
+            method, url, headers=headers, allow_redirects=False, **data
         ) as response:
             raw = await response.read()
             is_json = response.content_type == "application/json" and method != "HEAD"
-            return Answer(response.status, response.headers, json.loads(raw) if is_json else raw)
+            return Answer(response.status, response.headers, json.loads(raw) if is_json else raw, raw)
+
+    async def get_at(self, path: str) -> Answer:
+        """A path that is sent as it is, wherever it stands."""
+        return await self._request("GET", path, {} if self.key is None else {"X-API-Key": self.key})
 
     async def get(self, path: str, **headers: str) -> Answer:
         return await self.send("GET", path, **headers)

@@ -1,4 +1,4 @@
-"""The whole daemon on a fresh database, served on a free port of this machine, with a client for each key."""
+"""The whole daemon on a fresh database, behind the server of production, with a client for each key."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp.test_utils import TestServer
 
 from api.identity import keys
 from api.identity.keys import Scope
@@ -20,6 +19,7 @@ from ops.installation import open_installation
 from ops.wiring import Daemon, build_daemon
 from projections import schema
 from tests.support.client import Client
+from tests.support.listening import listening
 
 MINT = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v"
 OTHER_MINT = "DezXAZ8z7PnrnRJjz3wXBoRgixCa6xjnB7YaB1pPB263"
@@ -77,11 +77,9 @@ async def serve(database_url: str, **changes: Any) -> AsyncIterator[Served]:
         async with daemon.installation.database.pool.acquire() as connection:
             await schema.prepare(connection)
         daemon.app[DEPS] = dataclasses.replace(daemon.app[DEPS], **changes)
-        server = TestServer(daemon.app, host="127.0.0.1", skip_url_asserts=True)
-        await server.start_server(access_log=None)
-        stack.push_async_callback(server.close)
+        port = await stack.enter_async_context(listening(daemon.app))
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        served = Served(daemon, str(server.make_url("")).rstrip("/"), session)
+        served = Served(daemon, f"http://127.0.0.1:{port}", session)
         await served.start()
         stack.push_async_callback(served.stop)
         yield served

@@ -296,9 +296,8 @@ def knowledge(tape: Tape) -> dict[str, Any]:
         },
         "triggers": {
             (mint, each.falling, each.agent_id, each.position_id)
-            for mint, heap in index._triggers.items()
-            for each in heap
-            if index._holds(mint, each)
+            for mint, triggers in index._triggers.items()
+            for each in triggers
         },
     }
 

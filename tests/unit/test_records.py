@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 import msgspec
 import pytest
@@ -19,15 +19,18 @@ from daemon.records import (
     ChainReader,
     Entry,
     JournalRecord,
+    Sealed,
     TapeRecord,
     UnreadableRecord,
     body_hash,
     decode_input,
     decode_part,
     encode,
+    encode_events,
     event_name,
     record_hash,
     seal,
+    sealing,
 )
 from tests.support.examples import AT, COMMANDS, EVENTS, MINT, an_input
 
@@ -45,6 +48,15 @@ def chain(*entries: tuple[int, list[bytes]]) -> list[JournalRecord]:
         prev = sealed.hash
         records += [JournalRecord(len(records) + n, tape_offset, part) for n, part in enumerate(sealed.parts)]
     return records
+
+
+def to_end(steps: Generator[None, None, Sealed]) -> Sealed:
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            sealed: Sealed = done.value
+            return sealed
 
 
 def large(number: int) -> bytes:
@@ -92,6 +104,14 @@ def test_a_large_entry_is_split_at_its_events() -> None:
     assert max(len(each.data) for each in records) <= RECORD_BYTES_MAX
     entries = list(ChainReader().read(records))
     assert [encode(each) for each in entries[1].events] == events
+
+
+def test_events_encoded_together_are_stored_as_those_encoded_one_by_one() -> None:
+    """How an entry was encoded and sealed, at once or in steps, does not show in its bytes."""
+    few = list(EVENTS.values())
+    expected = seal(GENESIS, 3, AT, [encode(each) for each in few])
+    assert seal(GENESIS, 3, AT, encode_events(few)) == expected
+    assert to_end(sealing(GENESIS, 3, AT, [encode(each) for each in few])) == expected
 
 
 def test_parts_may_come_page_by_page() -> None:

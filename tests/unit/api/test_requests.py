@@ -21,6 +21,24 @@ async def test_an_unknown_route_is_404(client: Client, path: str) -> None:
     assert (answer.status, answer.body["code"]) == (404, "NOT_FOUND")
 
 
+@pytest.mark.parametrize("path", ["/", "/api/v1", "/api/v1/"])
+async def test_the_root_tells_where_to_go_on(client: Client, path: str) -> None:
+    """Without a key and at the root, a newcomer reads what this is, and every link leads somewhere."""
+    client.key = None
+    answer = await client.get_at(path)
+    assert (answer.status, answer.body["name"], answer.body["version"]) == (200, "Tapefold", "0.1.0")
+    found = {name: (await client.get_at(link)).status for name, link in answer.body["links"].items()}
+    assert found == dict.fromkeys(["api", "docs", "openapi", "health", "metrics"], 200)
+
+
+@pytest.mark.parametrize("path", ["/", "/api/v1", "/health", "/api/v1/agents", "/nowhere", "/api/v1/docs"])
+async def test_an_answer_ends_its_line(client: Client, path: str) -> None:
+    """An answer, be it an error's, leaves a terminal's prompt on a line of its own."""
+    answer = await client.get_at(path)
+    assert answer.raw.endswith(b"\n")
+    assert int(answer.headers["Content-Length"]) == len(answer.raw)
+
+
 async def test_a_wrong_method_is_405(client: Client) -> None:
     """A path that takes other methods names them."""
     answer = await client.send("PATCH", "/agents")
@@ -70,6 +88,19 @@ async def test_a_wrong_parameter_is_400(client: Client, query: str) -> None:
     answer = await client.get(f"/orders?{query}")
     assert (answer.status, answer.body["code"]) == (400, "VALIDATION_ERROR")
     assert answer.body["details"][0]["field"] == query.partition("=")[0].replace("%00", "?")
+
+
+async def test_every_wrong_parameter_is_listed(client: Client) -> None:
+    """One answer names a wrong page and wrong filters alike."""
+    answer = await client.get("/orders?limit=0&status=open&foo=1")
+    assert [each["field"] for each in answer.body["details"]] == ["limit", "status", "foo"]
+
+
+async def test_an_unknown_parameter_is_told_which_there_are(client: Client) -> None:
+    """A misspelled filter is answered with the right names."""
+    answer = await client.get("/agents?mode=live")
+    told = "is not a parameter that is known here: there are tradingMode, limit, offset"
+    assert answer.body["details"] == [{"field": "mode", "message": told}]
 
 
 async def test_good_parameters_are_taken(client: Client) -> None:

@@ -11,7 +11,7 @@ from aiohttp import web
 from structlog.testing import capture_logs
 
 from api.app import create_app
-from api.server import make_runner
+from tests.support.listening import listening
 from tests.unit.api.stubs import Stubs
 
 SECRET = b"tf_a-key-that-nobody-may-see"
@@ -21,17 +21,16 @@ POST = (
     + SECRET
     + b"\r\n"
 )
-MALFORMED = {"error": "the request is not valid HTTP", "code": "MALFORMED_REQUEST"}
+NO_HTTP = "the request is not valid HTTP"
+TOO_LONG = "the request line or a header is too long: at most 8 KB are taken"
+ENCODED = "the body's Content-Encoding is not known here: send it plain, gzip or deflate"
 
 
 @pytest.fixture
 async def port(stubs: Stubs) -> AsyncIterator[int]:
     """Where the API listens."""
-    runner = make_runner(create_app(stubs.deps), access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    yield runner.addresses[0][1]
-    await runner.cleanup()
+    async with listening(create_app(stubs.deps)) as port:
+        yield port
 
 
 async def send(port: int, *parts: bytes) -> bytes:
@@ -54,27 +53,29 @@ def read(answer: bytes) -> tuple[int, bytes, dict[str, str]]:
 
 
 @pytest.mark.parametrize(
-    ("request_bytes", "status"),
+    ("request_bytes", "status", "told"),
     [
-        (GET + b"X-API-Key: " + SECRET + b"\x00\r\n\r\n", 400),
-        (GET + b"X-API-Key : " + SECRET + b"\r\n\r\n", 400),
-        (GET + b"X-API-Key: " + SECRET + b"a" * 9_000 + b"\r\n\r\n", 431),
-        (GET.replace(b"agents", SECRET * 400) + b"\r\n", 431),
-        (GET.replace(b"/api", b"http://[::1" + SECRET) + b"\r\n", 400),
-        (GET.replace(b"GET ", SECRET + b" ") + b"\r\n", 400),
-        (GET.replace(b"Host: x\r\n", b"X-API-Key: " + SECRET + b"\r\n\r\n"), 400),
-        (POST + b"Content-Encoding: br\r\nContent-Length: 5\r\n\r\nabcde", 400),
-        (POST + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nabcde", 400),
-        (POST + b"Transfer-Encoding: chunked\r\n\r\nz" + SECRET + b"\r\n", 400),
-        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + SECRET, 400),
+        (GET + b"X-API-Key: " + SECRET + b"\x00\r\n\r\n", 400, NO_HTTP),
+        (GET + b"X-API-Key : " + SECRET + b"\r\n\r\n", 400, NO_HTTP),
+        (GET + b"X-API-Key: " + SECRET + b"a" * 9_000 + b"\r\n\r\n", 431, TOO_LONG),
+        (GET.replace(b"agents", SECRET * 400) + b"\r\n", 431, TOO_LONG),
+        (GET.replace(b"/api", b"http://[::1" + SECRET) + b"\r\n", 400, NO_HTTP),
+        (GET.replace(b"GET ", SECRET + b" ") + b"\r\n", 400, NO_HTTP),
+        (GET.replace(b"Host: x\r\n", b"X-API-Key: " + SECRET + b"\r\n\r\n"), 400, NO_HTTP),
+        (POST + b"Content-Encoding: br\r\nContent-Length: 5\r\n\r\nabcde", 400, ENCODED),
+        (POST + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nabcde", 400, NO_HTTP),
+        (POST + b"Transfer-Encoding: chunked\r\n\r\nz" + SECRET + b"\r\n", 400, NO_HTTP),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + SECRET, 400, NO_HTTP),
     ],
 )
-async def test_what_is_no_http_is_answered_by_code(port: int, request_bytes: bytes, status: int) -> None:
+async def test_what_is_no_http_is_answered_by_code(
+    port: int, request_bytes: bytes, status: int, told: str
+) -> None:
     """A constant JSON body, nothing of the request in answer or log, one line of log and no traceback."""
     with capture_logs() as said:
         answer = await send(port, request_bytes)
     found, head, body = read(answer)
-    assert (found, body) == (status, MALFORMED)
+    assert (found, body) == (status, {"error": told, "code": "MALFORMED_REQUEST"})
     assert b"Content-Type: application/json" in head
     assert b"tf_" not in answer
     assert [(each["event"], each["log_level"]) for each in said] == [("not valid HTTP", "info")]
@@ -122,14 +123,10 @@ async def test_what_fails_outside_of_the_middlewares_is_500_with_a_number(stubs:
         raise RuntimeError("hunter2")
 
     app.router.add_get("/broken", fail, expect_handler=fail)
-    runner = make_runner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    with capture_logs() as said:
-        answer = await send(
-            runner.addresses[0][1], b"GET /broken HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n\r\n"
-        )
-    await runner.cleanup()
+    request = b"GET /broken HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n\r\n"
+    async with listening(app) as port:
+        with capture_logs() as said:
+            answer = await send(port, request)
     status, _, body = read(answer)
     assert (status, body["code"]) == (500, "INTERNAL")
     assert body["requestId"] == said[0]["request_id"]

@@ -92,6 +92,18 @@ def test_a_deposit_is_a_ledger_entry() -> None:
     assert outcome.state.balances == {SOL: 1_000_000_005}
 
 
+@pytest.mark.parametrize("lamports", [0, -1, -5])
+def test_a_deposit_of_nothing_is_denied(lamports: int) -> None:
+    """A deposit adds: one of nothing or less is denied, and takes nothing out."""
+    given(deposited(5)).when(Deposit(agent_id=AGENT, lamports=lamports)).denied("amount")
+
+
+def test_a_config_that_nobody_can_follow_is_denied() -> None:
+    """A config of unknown or wrong fields is denied by the name of the first, and quarantines nobody."""
+    unknown = ConfigureAgent(agent_id=AGENT, config={"sizing": {"amounts": "1"}})
+    given(deposited(5)).when(unknown).denied("config", value="sizing.amounts")
+
+
 def test_a_deposit_that_cannot_be_held_is_denied() -> None:
     """A balance beyond 2^64 − 1 lamports is denied as a whole."""
     given(deposited(QUANTITY_MAX)).when(Deposit(agent_id=AGENT, lamports=1)).denied("quantity")

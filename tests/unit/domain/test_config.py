@@ -5,7 +5,14 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from daemon.domain.config import DEFAULT_CONFIG, AgentConfig, given_keys, resolve, stored
+from daemon.domain.config import DEFAULT_CONFIG, AgentConfig, from_stored, given_keys, resolve, stored
+
+
+def test_agents_with_the_same_config_share_it() -> None:
+    """A config is read from its event as it was stored, and thousands of agents with it hold it once."""
+    config = resolve({"sizing": {"amount": "0.01"}})
+    assert from_stored(stored(config)) == config
+    assert from_stored(stored(config)) is from_stored(stored(config))
 
 
 def test_the_defaults_trade() -> None:

@@ -70,6 +70,15 @@ def test_an_agent_may_come_with_a_config() -> None:
     assert world.state(bare).config_version == 0
 
 
+def test_an_agent_does_not_come_with_a_wrong_config() -> None:
+    """A config that nobody can follow denies the agent that it is given with."""
+    world = World()
+    wrong = CreateAgent(name="a", mode="simulation", config={"stopLoss": {"percent": "100"}})
+    denied = only(world.give(wrong), CommandDenied)
+    assert (denied.code, denied.value) == ("CONFIG_INVALID", "stopLoss.percent")
+    assert world.tape.agents == {}
+
+
 def test_live_agents_are_refused() -> None:
     """There is no live mode yet."""
     world = World()

@@ -6,9 +6,10 @@ import copy
 
 import pytest
 
-from daemon.domain.commands import ConfigureAgent, DeleteAgent, TimePassed
+from daemon.domain.commands import Actor, ConfigureAgent, DeleteAgent, Input, ObservePrices, TimePassed
+from daemon.domain.tape import PRICE_IDS, Tape
 from daemon.domain.undo import Undo
-from daemon.domain.values import Mint
+from daemon.domain.values import InputId, Mint
 from tests.support.examples import MINT, OTHER_MINT, OWNER, STRANGER
 from tests.support.world import World, kinds, knowledge
 
@@ -43,6 +44,17 @@ def test_what_is_kept_is_kept() -> None:
     undo, mapping = Undo(), {"a": 1}
     undo.put(mapping, "a", 2)
     undo.forget()
+    undo.rollback()
+    assert mapping == {"a": 2}
+
+
+def test_what_was_kept_first_stays_when_the_rest_is_taken_back() -> None:
+    """Up to a savepoint changes can be kept alone, and the later ones still be taken back."""
+    undo, mapping = Undo(), {"a": 1}
+    undo.put(mapping, "a", 2)
+    savepoint = undo.savepoint()
+    undo.put(mapping, "a", 3)
+    undo.forget(savepoint)
     undo.rollback()
     assert mapping == {"a": 2}
 
@@ -97,6 +109,32 @@ def test_a_rolled_back_batch_is_decided_the_same_again() -> None:
     batch(other)
     assert world.journal_bytes() == other.journal_bytes()
     assert knowledge(world.tape) == knowledge(other.tape)
+
+
+def test_a_batch_is_taken_back_behind_one_that_was_kept() -> None:
+    """What was decided ahead of a commit is taken back without touching what the commit before it held."""
+    world = busy()
+    world.hold()
+    batch(world)
+    decided, kept = world.tape.decided(), copy.deepcopy(knowledge(world.tape))
+    world.signal(OTHER_MINT)
+    world.price("1.4")
+    world.tape.compact(decided)
+    world.tape.undo.rollback()
+    assert knowledge(world.tape) == kept
+
+
+def test_the_id_of_prices_is_known_as_long_as_it_counts() -> None:
+    """Prices without a key are known as a copy for the next inputs, whatever is freed meanwhile."""
+    tape, actor = Tape(), Actor(owner=OWNER, key="k")
+    count = 3 * PRICE_IDS
+    given = [Input(id=InputId(f"{n}"), actor=actor, command=ObservePrices(readings=())) for n in range(count)]
+    for offset, each in enumerate(given):
+        tape.remember(offset, each)
+        if offset % 100 == 0:
+            tape.compact()
+    known = [tape.first(count, each) is not None for each in given]
+    assert known == [False] * (count - PRICE_IDS) + [True] * PRICE_IDS
 
 
 def test_a_rolled_back_agent_does_not_come_due() -> None:

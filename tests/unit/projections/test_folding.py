@@ -1,22 +1,22 @@
 from __future__ import annotations
 
 import itertools
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
 from daemon.domain.commands import DeleteAgent, HandleSignal
-from daemon.domain.events import InputRepeated, MintRegistered
+from daemon.domain.events import Event, InputRepeated, MintRegistered
 from daemon.domain.values import AgentId, Mint, Price, use_context
-from daemon.records import UnreadableRecord
+from daemon.records import UnreadableRecord, decode_part
 from projections.agents import AGENTS
 from projections.balances import BALANCES
 from projections.batch import Batch
-from projections.folding import EntryMissing, Folder, State
+from projections.folding import PROJECTIONS, EntryMissing, Folder, Projection, State
 from projections.inputs import INPUTS
 from projections.marks import MARKS, MarkRow, prices_of, row_of
 from projections.merging import FoldFailed, Merge, fold
-from projections.model import Model, Row
+from projections.model import Cause, Model, Row
 from projections.orders import ORDERS
 from projections.positions import POSITIONS
 from projections.progress import START
@@ -169,3 +169,37 @@ async def test_unreadable_bytes_stop_the_fold(history: History) -> None:
         await folded(history)
     assert isinstance(failed.value.__cause__, UnreadableRecord)
     assert failed.value.offset == 1
+
+
+async def test_a_row_repeats_its_event(history: History) -> None:
+    """What a row and its event both name is the same in both, although rows are made by position."""
+    state = State()
+    await everything(history)
+    await folded(history, state)
+    cause = Cause(3, state.agents, {})
+    cause.tape_offset, cause.at = 7, 1_800_000_000_000
+    compared = 0
+    for record in (await history.log.read_journal(0, -1, 1_000)).records:
+        for event in decode_part(record).events:
+            for projection in PROJECTIONS:
+                for row in put_by(projection, event, cause):
+                    assert (row.tape, row.tape_offset) == (3, 7)
+                    for name in named_by_both(projection, row, event):
+                        assert getattr(row, name) == getattr(event, name), (row, name)
+                        compared += 1
+    assert compared > 200
+
+
+def named_by_both(projection: Projection, row: Row, event: Event) -> set[str]:
+    if projection.model is BALANCES:  # made of the event's ledger
+        return {"agent_id"}
+    as_json = {"agent_ids", "ledger", "config", "given"}
+    return set(row.__struct_fields__) & set(event.__struct_fields__) - as_json
+
+
+def put_by(projection: Projection, event: Event, cause: Cause) -> list[Any]:
+    batch = Batch()
+    apply = projection.folds.get(type(event))
+    if apply is not None:
+        apply(event, cause, batch)
+    return list(batch.rows[projection.model].values())

@@ -22,11 +22,11 @@ from projections.schema import MODELS, fingerprint, indexes_ddl, tables_ddl
 
 @pytest.mark.parametrize("model", MODELS, ids=repr)
 def test_a_row_is_its_table(model: Model[Any]) -> None:
-    """A row has one field for each column, None by default where, and only where, the column may be NULL."""
+    """A row has its table's columns in order, None by default where, and only where, NULL may stand."""
     optional = {
         field.name for field in msgspec.structs.fields(model.row) if field.default is not msgspec.NODEFAULT
     }
-    assert set(model.fields) == set(model.columns)
+    assert list(model.columns) == [column.name for column in model.table.columns]
     assert optional == {column.name for column in model.table.columns if column.nullable}
     assert all(field.default in {None, msgspec.NODEFAULT} for field in msgspec.structs.fields(model.row))
 

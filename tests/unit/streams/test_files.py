@@ -180,16 +180,22 @@ def test_a_bad_line_is_named(line: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("header", "said"),
     [
-        ("time,mint", "column open is missing"),
+        (
+            "time,mint",
+            "for ticks price is missing; found are 'time,mint', needed are time,mint,price (ticks)",
+        ),
+        ("time,mint,close", "for candles open, high, low are missing; found are 'time,mint,close'"),
         ("time,mint,price,volume", "unknown column 'volume'"),
         ("time,mint,price,price", "column price stands there twice"),
-        ("time,mint,price,open,high,low,close", "unknown column 'open'"),
-        (f"{START},{ONE},1", f"unknown column '{START}'"),
+        ("time,mint,price,open,high,low,close", "unknown column 'open' in a file of ticks"),
+        (f"{START},{ONE},1", f"the first line must name the columns; found are '{START},{ONE[:20]}"),
+        ("a" * 200, f"found are '{'a' * 80}…'"),
     ],
 )
 def test_a_bad_header_says_what_is_expected(header: str, said: str) -> None:
     """A header that is neither of ticks nor of candles is refused with both spelled out."""
     message = problem(header)
+    assert message.startswith("feed file f.csv, line 1: ")
     assert said in message
     assert "time,mint,price (ticks) or time,mint,open,high,low,close (candles)" in message
 

@@ -8,6 +8,9 @@ UP_ARGS ?=
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 KILLS ?= 100
+# Of `make kafka`: where the broker keeps its data, and its port on 127.0.0.1.
+KAFKA_DIR ?= .kafka
+KAFKA_PORT ?= 9092
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -27,7 +30,7 @@ endef
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo up check test lint fmt bench kill lock clean
+.PHONY: help setup demo up check test lint fmt bench kill kafka lock clean
 
 help: ## list these targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' \
@@ -61,6 +64,10 @@ bench: $(DEV_STAMP) ## run every benchmark and print a table; BENCH_ARGS is pass
 
 kill: $(DEV_STAMP) ## the kill suite in its long form; KILLS=100
 	$(PY) -m tests.kill --kills $(KILLS)
+
+# exec: what asks make to end asks the broker to end.
+kafka: $(DEV_STAMP) ## a Kafka broker in the foreground, needs Java and Maven; KAFKA_DIR=.kafka KAFKA_PORT=9092
+	@exec $(PY) -m tests.support.kafka --dir "$(KAFKA_DIR)" --port "$(KAFKA_PORT)"
 
 # No header, annotation or index line: a lock names packages, versions and hashes, never a host.
 lock: $(DEV_STAMP) ## pin the dependencies of pyproject.toml anew, within what the locks allow

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-pytest_plugins = ("tests.support.postgres",)
+pytest_plugins = ("tests.support.postgres", "tests.support.kafka.fixtures")
 
 PREFIX = "TAPEFOLD_"
 # What a developer or CI tells the tests themselves, such as a Postgres to use, stays.

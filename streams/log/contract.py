@@ -98,7 +98,14 @@ class Log(Protocol):
         """Append entries and set `reached`, atomically; returns the journal's last offset.
 
         `journal` is the expected last offset. Raises `Fenced` if that or the epoch has moved (nothing is
-        stored), `LogUnavailable` (nothing is stored), `OutcomeUnknown` (read the journal back).
+        stored), `LogUnavailable` (nothing is stored), `OutcomeUnknown` (`settle`, then read back).
+        """
+
+    async def settle(self, claim: Claim) -> Claim:
+        """Make sure of what was committed under a claim; the claim to go on with, with the ends as they are.
+
+        A commit of unknown outcome then stands in the journal, or can no longer get into it beside a later
+        one. Raises `Fenced` if another claim has followed, `LogUnavailable`.
         """
 
     async def read_tape(self, tape: int, after: int, limit: int) -> Sequence[TapeRecord]:

@@ -117,6 +117,17 @@ class EmbeddedLog:
         self._partitions.watch("entries", last + 1)
         return last
 
+    async def settle(self, claim: Claim) -> Claim:
+        """The claim with the ends as they are.
+
+        A commit whose answer was lost may still be under way: whatever is committed instead of it names the
+        head that it would move, so only one of the two gets in.
+        """
+        head = await self.head(claim.tape)
+        if head.epoch != claim.epoch:
+            raise Fenced(f"tape {claim.tape}: a later claim holds epoch {head.epoch}")
+        return Claim(claim.tape, claim.epoch, head.journal, head.reached)
+
     async def read_tape(self, tape: int, after: int, limit: int) -> Sequence[TapeRecord]:
         """Up to `limit` inputs behind offset `after`, in order and without a gap."""
         tail = self._inputs[tape]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 import asyncpg
@@ -53,6 +54,19 @@ class ClaimLocks:
             await self._lock(tape, holder)
         except (DatabaseRefused, *_TROUBLE) as error:
             raise LogUnavailable(f"cannot claim tape {tape}: {one_line(error)}") from error
+
+    async def confirm(self, tape: int) -> None:
+        """Make sure that we hold the tape's lock now; take it again if its session was lost.
+
+        Raises `ClaimHeld` or `LogUnavailable`.
+        """
+        held = self._held.get(tape)
+        if held is None:
+            raise ClaimHeld(f"tape {tape} is not held by this process any more")
+        # A session that another has cut while this process stood still may not know it yet.
+        with suppress(*_TROUBLE):
+            await held.session.execute("SELECT 1", timeout=LOCK_SECONDS_MAX)
+        await self.take(tape, held.holder)
 
     async def give(self, tape: int) -> None:
         """Let go of the tape's lock, so that another can take it as soon as this returns."""

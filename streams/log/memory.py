@@ -72,6 +72,13 @@ class MemoryLog:
         stored.journal_bell.ring()
         return head
 
+    async def settle(self, claim: Claim) -> Claim:
+        """Nothing is ever in doubt: the claim with the ends as they are."""
+        stored = self._tapes[claim.tape]
+        if claim.epoch != stored.epoch:
+            raise Fenced(f"tape {claim.tape}: epoch {claim.epoch} is over, {stored.epoch} holds the claim")
+        return Claim(claim.tape, claim.epoch, len(stored.records) - 1, stored.reached)
+
     async def read_tape(self, tape: int, after: int, limit: int) -> Sequence[TapeRecord]:
         """Up to `limit` inputs behind offset `after`, in order and without a gap."""
         return self._tapes[tape].inputs[after + 1 : after + 1 + limit]

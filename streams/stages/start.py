@@ -11,7 +11,7 @@ import structlog
 from daemon.domain.events import AnyEvent
 from daemon.domain.tape import Tape
 from daemon.records import ChainReader, Entry, JournalRecord, TapeRecord, UnreadableRecord, decode_input
-from streams.log.contract import Claim, ClaimHeld, Head, Log, LogUnavailable, OutcomeUnknown
+from streams.log.contract import Claim, ClaimHeld, Log, LogUnavailable, OutcomeUnknown
 from streams.stages.breath import Breath
 from streams.stages.retrying import RETRY_SECONDS
 
@@ -74,20 +74,20 @@ async def fold_log(log: Log, number: int, journal: int, reached: int) -> Folded:
 
 
 async def read_back(
-    log: Log, number: int, begin: LogEnd, head: Head, breath: Breath
+    log: Log, number: int, begin: LogEnd, end: Claim, breath: Breath
 ) -> tuple[list[TapeRecord], dict[int, tuple[AnyEvent, ...]], LogEnd]:
     """What was committed behind `begin`: inputs, the events of those that have an entry, and the new end."""
     chain = ChainReader(begin.hash, begin.reached)
     entries: dict[int, tuple[AnyEvent, ...]] = {}
     records: list[TapeRecord] = []
     journal, reached = begin.journal, begin.reached
-    while journal < head.journal:
+    while journal < end.journal:
         page = await log.read_journal(number, journal, PAGE)
         async for entry in _whole(chain, page.records, breath):
             entries[entry.tape_offset] = entry.events
         journal = page.records[-1].offset
-    while reached < head.reached:
-        records.extend(await log.read_tape(number, reached, min(PAGE, head.reached - reached)))
+    while reached < end.reached:
+        records.extend(await log.read_tape(number, reached, min(PAGE, end.reached - reached)))
         reached = records[-1].offset
     return records, entries, LogEnd(journal, reached, chain.hash)
 

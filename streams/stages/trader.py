@@ -257,11 +257,11 @@ class Trader:
 
     async def _catch_up(self) -> None:
         """Read back what the journal holds behind what was last known of it, and fold it."""
-        claim = self._held()
-        head = await self._log.head(self._number)
-        if head.epoch != claim.epoch:
-            raise LostClaim(f"tape {self._number}: a later claim holds epoch {head.epoch}")
-        records, entries, end = await read_back(self._log, self._number, self._end, head, self._breath)
+        try:
+            claim = self._claim = await self._log.settle(self._held())
+        except Fenced as error:
+            raise LostClaim(str(error)) from error
+        records, entries, end = await read_back(self._log, self._number, self._end, claim, self._breath)
         for record in records:  # all is read: from here on nothing can fail half-way
             await fold_record(self._tape, record, entries.get(record.offset, ()), self._breath)
         self._end = end

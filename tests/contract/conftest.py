@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from streams.log.contract import Log
-from tests.support.logs import EmbeddedEngine, Engine, MemoryEngine
+from tests.support.logs import EmbeddedEngine, Engine, KafkaEngine, MemoryEngine
 
-ENGINES = ("memory", "embedded")
+ENGINES = ("memory", "embedded", "kafka")
 
 
 @pytest.fixture(params=ENGINES)
@@ -17,7 +17,10 @@ def _made(request: pytest.FixtureRequest) -> Engine:
     # Not async: the database is made by a fixture that runs a loop of its own.
     if request.param == "memory":
         return MemoryEngine()
-    return EmbeddedEngine(request.getfixturevalue("database_url"))
+    if request.param == "embedded":
+        return EmbeddedEngine(request.getfixturevalue("database_url"))
+    broker, prefix = (request.getfixturevalue(name) for name in ("kafka_broker", "kafka_prefix"))
+    return KafkaEngine(f"{broker.url}/{prefix}", request.getfixturevalue("database_url"))
 
 
 @pytest.fixture

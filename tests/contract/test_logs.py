@@ -332,3 +332,24 @@ async def test_claims_count_up_over_all_logs(engine: Engine) -> None:
         claims.append(await log.claim(0, "test"))
         await log.release(claims[-1])
     assert [claim.epoch for claim in claims] == sorted({claim.epoch for claim in claims})
+
+
+async def test_settling_gives_the_ends_as_they_are(log: Log) -> None:
+    """A claim that is settled goes on with its own epoch, from the ends that its commits have left."""
+    claim = await log.claim(0, "test")
+    await log.commit(claim, -1, 4, [entry(1), entry(4, parts=2)])
+    settled = await log.settle(claim)
+    assert settled == Claim(0, claim.epoch, 2, 4)
+    assert await log.commit(settled, 2, 5, [entry(5)]) == 3
+    assert await log.head(0) == Head(-1, 3, 5, claim.epoch)
+
+
+async def test_a_fenced_claim_cannot_be_settled(engine: Engine) -> None:
+    """A claim that another has followed is told so, and takes nothing from the later one."""
+    log, other = await engine.open(), await engine.open()
+    first = await log.claim(0, "test")
+    await log.release(first)
+    second = await other.claim(0, "test")
+    with pytest.raises(Fenced):
+        await log.settle(first)
+    assert await other.commit(second, -1, 0, [entry(0)]) == 0

@@ -1,4 +1,4 @@
-"""The embedded log under kill -9 of real processes: posters, traders and Postgres itself."""
+"""Logs under kill -9 of real processes: posters, traders, Postgres and Kafka themselves."""
 
 from __future__ import annotations
 
@@ -8,25 +8,55 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
+import asyncpg
 import pytest
 
 from daemon.records import TapeRecord
 from ops.migrations import migrate
 from streams.log.contract import ClaimHeld, Log
+from streams.log.kafka_connection import parse_url
+from streams.log.kafka_topics import create
+from tests.support.kafka.server import Broker
 from tests.support.log_child import FENCED, Trader, opened
 from tests.support.postgres import Server
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS_MAX = 60.0
+FROZEN_SECONDS = 6.0
+"""Longer than anybody waits for an answer of the broker."""
+
+
+class Place(NamedTuple):
+    """Where a log is: a database, and the engine or address of the log."""
+
+    database: str
+    log: str
+
+
+@pytest.fixture(params=["embedded", "kafka"])
+def _place(request: pytest.FixtureRequest) -> Place:
+    database_url = request.getfixturevalue("database_url")
+    if request.param == "embedded":
+        return Place(database_url, "embedded")
+    broker, prefix = (request.getfixturevalue(name) for name in ("kafka_broker", "kafka_prefix"))
+    return Place(database_url, f"{broker.url}/{prefix}")
+
+
+@pytest.fixture
+async def place(_place: Place) -> Place:
+    """An empty log of each engine that outlives its processes."""
+    if _place.log != "embedded":
+        await create(parse_url(_place.log), 1)
+    return _place
 
 
 class Child:
     """One process and what it has said was acknowledged, over all its lives."""
 
-    def __init__(self, url: str, role: str, name: str) -> None:
-        self.command = (sys.executable, "-m", "tests.support.log_child", url, role, name)
+    def __init__(self, place: Place, role: str, name: str) -> None:
+        self.command = (sys.executable, "-m", "tests.support.log_child", *place, role, name)
         self.said: list[list[str]] = []
         self.process: asyncio.subprocess.Process
 
@@ -61,18 +91,18 @@ class Child:
 
 
 @asynccontextmanager
-async def children(url: str, *roles: str) -> AsyncIterator[list[Child]]:
+async def children(place: Place, *roles: str) -> AsyncIterator[list[Child]]:
     async with AsyncExitStack() as stack, asyncio.timeout(SECONDS_MAX):
         made = []
         for number, role in enumerate(roles):
-            made.append(await Child(url, role, f"tapefold {role}{number}").start())
+            made.append(await Child(place, role, f"tapefold {role}{number}").start())
             stack.push_async_callback(made[-1].kill)
         yield made
 
 
-async def check(url: str, posters: list[Child], traders: list[Child]) -> None:
+async def check(place: Place, posters: list[Child], traders: list[Child]) -> None:
     """Every acknowledged append stands once at its offset, and every input has one entry in a sound chain."""
-    async with opened(url) as log:
+    async with opened(*place) as log:
         trader = Trader(log)
         claim = await trader.claim("tapefold check")
         entries = await trader.catch_up()
@@ -99,9 +129,9 @@ async def whole_tape(log: Log) -> list[TapeRecord]:
     return found
 
 
-async def test_killed_processes_lose_nothing(database_url: str) -> None:
+async def test_killed_processes_lose_nothing(place: Place) -> None:
     """Posters and traders killed at any moment, a new trader each time: what was acknowledged stands."""
-    async with children(database_url, "poster", "poster", "trader", "trader") as (one, two, first, second):
+    async with children(place, "poster", "poster", "trader", "trader") as (one, two, first, second):
         for turn, lines in enumerate((3, 17, 1, 29)):
             await asyncio.gather(one.hear(lines), two.hear(lines))
             victim = (first, second)[turn % 2]
@@ -115,7 +145,7 @@ async def test_killed_processes_lose_nothing(database_url: str) -> None:
             await poster.start()
         for child in (one, two, first, second):
             await child.kill()
-        await check(database_url, [one, two], [first, second])
+        await check(place, [one, two], [first, second])
 
 
 @pytest.mark.slow
@@ -123,7 +153,8 @@ async def test_a_killed_postgres_loses_nothing(own_server: Server) -> None:
     """Postgres killed under load: processes go on by themselves, and what was acknowledged stands."""
     url = own_server.url()
     await migrate(url)
-    async with children(url, "poster", "poster", "trader") as (one, two, trader):
+    place = Place(url, "embedded")
+    async with children(place, "poster", "poster", "trader") as (one, two, trader):
         for lines in (5, 40, 2, 13):
             await asyncio.gather(one.hear(lines), two.hear(lines), trader.hear(lines))
             own_server.kill()
@@ -131,12 +162,35 @@ async def test_a_killed_postgres_loses_nothing(own_server: Server) -> None:
         await asyncio.gather(one.hear(5), two.hear(5), trader.hear(5))
         for child in (one, two, trader):
             await child.kill()
-        await check(url, [one, two], [trader])
+        await check(place, [one, two], [trader])
 
 
-async def test_a_claim_held_elsewhere_is_freed_by_a_kill(database_url: str) -> None:
+@pytest.mark.slow
+async def test_a_killed_or_frozen_broker_loses_nothing(database_url: str, own_kafka_broker: Broker) -> None:
+    """Kafka killed or frozen under load: processes go on by themselves, and what was acknowledged stands."""
+    broker = own_kafka_broker
+    place = Place(database_url, broker.url)
+    await create(parse_url(place.log), 1)
+    async with children(place, "poster", "poster", "trader") as (one, two, trader):
+        for turn, lines in enumerate((5, 40, 2, 13)):
+            await asyncio.gather(one.hear(lines), two.hear(lines), trader.hear(lines))
+            if turn % 2:
+                broker.pause()
+                await asyncio.sleep(FROZEN_SECONDS)
+                broker.resume()
+            else:
+                broker.kill()
+                broker.start()
+            await broker.ready()
+        await asyncio.gather(one.hear(5), two.hear(5), trader.hear(5))
+        for child in (one, two, trader):
+            await child.kill()
+        await check(place, [one, two], [trader])
+
+
+async def test_a_claim_held_elsewhere_is_freed_by_a_kill(place: Place) -> None:
     """A claim held by another process is refused with its name and pid, and free once that is killed."""
-    async with children(database_url, "holder") as (holder,), opened(database_url) as log:
+    async with children(place, "holder") as (holder,), opened(*place) as log:
         await holder.hear(1)
         with pytest.raises(ClaimHeld, match=f"tape 0 is held by tapefold holder0, pid {holder.process.pid}$"):
             await log.claim(0, "test")
@@ -144,15 +198,16 @@ async def test_a_claim_held_elsewhere_is_freed_by_a_kill(database_url: str) -> N
         await Trader(log).claim("test")
 
 
-async def test_a_frozen_trader_is_fenced_when_it_wakes(database_url: str) -> None:
+async def test_a_frozen_trader_is_fenced_when_it_wakes(place: Place) -> None:
     """A trader that slept while another claimed commits nothing more and ends."""
     async with (
-        children(database_url, "poster", "trader") as (poster, trader),
-        opened(database_url) as log,
+        children(place, "poster", "trader") as (poster, trader),
+        opened(*place) as log,
+        asyncpg.create_pool(place.database, min_size=1, max_size=1) as pool,
     ):
         await trader.hear(3)
         trader.process.send_signal(signal.SIGSTOP)
-        await log._pool.execute(
+        await pool.execute(
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
             " WHERE application_name LIKE 'tapefold trader%'"
         )
@@ -162,4 +217,4 @@ async def test_a_frozen_trader_is_fenced_when_it_wakes(database_url: str) -> Non
         assert await trader.end() == FENCED
         await log.release(claim)
         await poster.kill()
-        await check(database_url, [poster], [trader])
+        await check(place, [poster], [trader])

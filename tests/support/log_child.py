@@ -1,4 +1,4 @@
-"""A process that works on an embedded log, to be killed: `log_child.py URL poster|trader|holder NAME`.
+"""A process that works on a log, to be killed: `log_child.py DATABASE_URL LOG poster|trader|holder NAME`.
 
 It says on stdout what was acknowledged, a line each, and only then: `a FIRST COUNT TEXT` for an append,
 `c LAST REACHED` for a commit, `held` for a claim. It goes on through everything that the log may raise, but
@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import TypeAlias
 
 import uvloop
 
@@ -22,19 +23,27 @@ from daemon.domain.values import InputId
 from daemon.records import ChainReader, Entry, Sealed, TapeRecord, encode, seal
 from streams.log.contract import Claim, ClaimHeld, Fenced, LogUnavailable, OutcomeUnknown
 from streams.log.embedded import EmbeddedLog
+from streams.log.kafka import KafkaLog
+from streams.log.kafka_connection import parse_url
 
 PAUSE_SECONDS = 0.02
 PACE_SECONDS = 0.002
 FENCED = 3
 
+AnyLog: TypeAlias = EmbeddedLog | KafkaLog
+
 
 @asynccontextmanager
-async def opened(url: str) -> AsyncIterator[EmbeddedLog]:
-    """The log at `url`, as soon as its database answers."""
+async def opened(url: str, log_url: str = "embedded") -> AsyncIterator[AnyLog]:
+    """The log in the database at `url`, or in Kafka, as soon as both answer."""
+    log: AnyLog
     while True:
         try:
             database = await Database.open(url, "tapefold test child")
-            log = await EmbeddedLog.open(database)
+            if log_url == "embedded":
+                log = await EmbeddedLog.open(database)
+            else:
+                log = await KafkaLog.open(parse_url(log_url), database, tapes=1)
             break
         except (DatabaseUnreachable, LogUnavailable):
             await asyncio.sleep(PAUSE_SECONDS)
@@ -49,7 +58,7 @@ def say(*words: object) -> None:
     print(*words, flush=True)  # noqa: T201
 
 
-async def post(log: EmbeddedLog, name: str) -> None:
+async def post(log: AnyLog, name: str) -> None:
     """Append batches for ever, each text once."""
     for number in itertools.count():
         text = f"{name.replace(' ', '-')}-{os.getpid()}-{number}"
@@ -68,7 +77,7 @@ async def post(log: EmbeddedLog, name: str) -> None:
 class Trader:
     """The least that a trader does: one entry for each input, chained, some of them in several parts."""
 
-    def __init__(self, log: EmbeddedLog) -> None:
+    def __init__(self, log: AnyLog) -> None:
         self.log = log
         self.chain = ChainReader()
         self.journal = -1
@@ -110,9 +119,16 @@ class Trader:
             except LogUnavailable:
                 await asyncio.sleep(PAUSE_SECONDS)
             except OutcomeUnknown:
-                pass
+                claim = await self.settled(claim)
             # Reading back is what advances: from memory after a commit, from the database after a doubt.
             await self.catch_up()
+
+    async def settled(self, claim: Claim) -> Claim:
+        while True:
+            try:
+                return await self.log.settle(claim)
+            except LogUnavailable:
+                await asyncio.sleep(PAUSE_SECONDS)
 
     def decide(self, records: Sequence[TapeRecord]) -> list[Sealed]:
         entries = []
@@ -126,16 +142,16 @@ class Trader:
         return entries
 
 
-async def hold(log: EmbeddedLog, name: str) -> None:
+async def hold(log: AnyLog, name: str) -> None:
     """Claim tape 0 and keep it until the end."""
     await Trader(log).claim(name)
     say("held")
     await asyncio.Event().wait()
 
 
-async def main(url: str, role: str, name: str) -> None:
+async def main(url: str, log_url: str, role: str, name: str) -> None:
     """Play one role for ever."""
-    async with opened(url) as log:
+    async with opened(url, log_url) as log:
         if role == "poster":
             await post(log, name)
         elif role == "holder":

@@ -10,6 +10,9 @@ from daemon.database import Database
 from daemon.records import Sealed
 from streams.log.contract import Log
 from streams.log.embedded import EmbeddedLog
+from streams.log.kafka import KafkaLog
+from streams.log.kafka_connection import parse_url
+from streams.log.kafka_topics import create, delete
 from streams.log.memory import MemoryLog
 
 TAPES = 2
@@ -68,6 +71,32 @@ class EmbeddedEngine:
         for database, log in self._opened:
             await log.close()
             await database.close()
+
+
+class KafkaEngine:
+    """Topics of its own at a broker, with a tail so short that it is often left."""
+
+    one_process = False
+
+    def __init__(self, url: str, database_url: str, tail_bytes: int = 8_000) -> None:
+        self.brokers = parse_url(url)
+        self._database_url = database_url
+        self._tail_bytes = tail_bytes
+        self._opened: list[tuple[Database, KafkaLog]] = []
+
+    async def open(self) -> Log:
+        if not self._opened:
+            await create(self.brokers, TAPES)
+        database = await Database.open(self._database_url, "tapefold test", connections_max=1)
+        log = await KafkaLog.open(self.brokers, database, TAPES, tail_bytes=self._tail_bytes)
+        self._opened.append((database, log))
+        return log
+
+    async def close(self) -> None:
+        for database, log in self._opened:
+            await log.close()
+            await database.close()
+        await delete(self.brokers)
 
 
 def entry(tape_offset: int, parts: int = 1, text: str = "") -> Sealed:

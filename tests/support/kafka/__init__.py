@@ -1,0 +1,1 @@
+"""A real Kafka broker of one node, without Docker: for the tests, and by `make kafka` for trying it out."""

@@ -12,12 +12,12 @@ from daemon.database import Database
 from daemon.records import JournalRecord, Sealed, TapeRecord
 from streams.log import embedded_sql as sql
 from streams.log.checks import check_append, check_commit
+from streams.log.claim_locks import ClaimLocks
 from streams.log.contract import Appended, Claim, Fenced, Head, JournalPage, LogUnavailable, OutcomeUnknown
 from streams.log.embedded_calls import read, store
-from streams.log.embedded_claims import ClaimLocks
 from streams.log.embedded_listener import Growth, Listener
 from streams.log.embedded_partitions import Partitions
-from streams.log.embedded_tail import JournalTail, Tail
+from streams.log.tail import JournalTail, Tail
 
 TAIL_BYTES_MAX: Final = 32 * 1024 * 1024
 """Of each tape, and again of each journal, kept in memory."""

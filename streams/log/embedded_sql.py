@@ -11,9 +11,6 @@ from typing import Final
 CHANNEL: Final = "tapefold_log"
 """Of NOTIFY. Payloads: `t <tape> <last offset>` and `j <tape> <last offset> <reached>`."""
 
-CLAIM_LOCKS: Final = 0x7461_7065
-"""First half of the key of the advisory lock that a claim holds; the second is the tape."""
-
 PARTITION_LOCKS: Final = 0x7461_7067
 """First half of the key of the advisory lock under which partitions are made; the second is 0."""
 
@@ -103,18 +100,6 @@ FROM tape.heads AS head JOIN tape.journal_heads AS journal USING (tape)
 """
 
 SETTINGS: Final = "SELECT tapes, partition_offsets FROM tape.settings"
-
-TRY_LOCK: Final = f"SELECT pg_try_advisory_lock({CLAIM_LOCKS}, $1::int)"
-
-UNLOCK: Final = f"SELECT pg_advisory_unlock({CLAIM_LOCKS}, $1::int)"
-
-# $1 tape. Who holds its claim, as that session calls itself.
-HOLDER: Final = f"""
-SELECT session.application_name FROM pg_locks AS lock JOIN pg_stat_activity AS session USING (pid)
-WHERE lock.locktype = 'advisory' AND lock.granted AND lock.objsubid = 2
-    AND lock.classid = {CLAIM_LOCKS}::oid AND lock.objid = $1::int::oid
-    AND lock.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-"""
 
 LOCK_PARTITIONS: Final = f"SELECT pg_advisory_xact_lock({PARTITION_LOCKS}, 0)"
 

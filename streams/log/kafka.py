@@ -16,8 +16,8 @@ from daemon.database import Database
 from daemon.records import Sealed, TapeRecord
 from streams.log import kafka_connection as kafka
 from streams.log.checks import check_append, check_commit
+from streams.log.claim_locks import ClaimLocks
 from streams.log.contract import Appended, Claim, ClaimHeld, Fenced, Head, JournalPage
-from streams.log.embedded_claims import ClaimLocks
 from streams.log.kafka_claims import Holding, partition_of, take_over
 from streams.log.kafka_connection import Brokers
 from streams.log.kafka_follower import JournalFollower, TapeFollower

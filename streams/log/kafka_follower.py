@@ -15,8 +15,8 @@ from aiokafka import ConsumerRecord, TopicPartition
 
 from daemon.records import BrokenChain, JournalRecord, TapeRecord
 from streams.log import kafka_connection as kafka
-from streams.log.embedded_tail import JournalTail, Stored, Tail
 from streams.log.kafka_keys import End, read_key
+from streams.log.tail import JournalTail, Stored, Tail
 from streams.log.wakeups import Bell
 
 POLL_SECONDS: Final = 0.001

@@ -10,7 +10,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple, Self
 
-import asyncpg
 import pytest
 
 from daemon.records import TapeRecord
@@ -199,18 +198,13 @@ async def test_a_claim_held_elsewhere_is_freed_by_a_kill(place: Place) -> None:
 
 
 async def test_a_frozen_trader_is_fenced_when_it_wakes(place: Place) -> None:
-    """A trader that slept while another claimed commits nothing more and ends."""
+    """A trader that stands still loses its claim to another, commits nothing when it wakes, and ends."""
     async with (
         children(place, "poster", "trader") as (poster, trader),
         opened(*place) as log,
-        asyncpg.create_pool(place.database, min_size=1, max_size=1) as pool,
     ):
         await trader.hear(3)
         trader.process.send_signal(signal.SIGSTOP)
-        await pool.execute(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-            " WHERE application_name LIKE 'tapefold trader%'"
-        )
         claim = await Trader(log).claim("test")
         trader.process.send_signal(signal.SIGCONT)
         await poster.hear(1)

@@ -1,7 +1,10 @@
-"""Who may claim: one session advisory lock a tape, each on a session of its own.
+"""Who may work on a tape: one session advisory lock in Postgres, each on a session of its own.
 
-The lock only keeps a second trader from starting beside a living one; the epoch in the journal's head is what
-protects the journal. So a lost session stops nothing: the lock is taken again if nobody else has it by then.
+The lock only keeps a second one from starting beside a living one; what protects the log is its own fence.
+So a lost session stops nothing: the lock is taken again if nobody else has it by then.
+
+A process that is killed lets go at once. One that stands still does not, so each session gives a sign of life
+every second, and whoever finds one silent for long cuts it off.
 """
 
 from __future__ import annotations
@@ -12,15 +15,25 @@ from contextlib import suppress
 from typing import Final, NamedTuple
 
 import asyncpg
+import structlog
 from asyncpg.connection import Connection
 
 from daemon.database import Database, DatabaseRefused, DatabaseUnreachable, one_line
-from streams.log import embedded_sql as sql
 from streams.log.contract import ClaimHeld, LogUnavailable
 
+CLAIMS: Final = 0x7461_7065
+"""First half of the key of the lock that a trader's claim holds; the second is the tape."""
+PROJECTIONS: Final = 0x7461_7068
+"""The same for a tape's projector."""
+
+BEAT_SECONDS: Final = 1.0
+SILENT_SECONDS_MAX: Final = 5.0
+"""How long a session may give no sign of life before another may cut it off."""
 RETRY_SECONDS: Final = 1.0
 LOCK_SECONDS_MAX: Final = 5.0
 NAME_BYTES_MAX: Final = 63
+
+_log = structlog.get_logger("claims")
 
 _TROUBLE: Final = (
     DatabaseUnreachable,
@@ -32,18 +45,36 @@ _TROUBLE: Final = (
 )
 
 
+# $1 kind, $2 tape.
+_TRY: Final = "SELECT pg_try_advisory_lock($1::int, $2::int)"
+_UNLOCK: Final = "SELECT pg_advisory_unlock({kind:d}, {tape:d})"
+# $1 kind, $2 tape. Who holds it, as that session calls itself, and for how long it has said nothing.
+_HOLDER: Final = """
+SELECT session.pid, session.application_name AS name,
+    extract(epoch FROM clock_timestamp() - session.state_change)::float8 AS silent
+FROM pg_locks AS lock JOIN pg_stat_activity AS session USING (pid)
+WHERE lock.locktype = 'advisory' AND lock.granted AND lock.objsubid = 2
+    AND lock.classid = $1::int::oid AND lock.objid = $2::int::oid
+    AND lock.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+# Waits so long (ms) until it is gone.
+_CUT: Final = "SELECT pg_terminate_backend($1::int, 2000)"
+
+
 class _Held(NamedTuple):
     session: Connection
     holder: str
 
 
 class ClaimLocks:
-    """The locks that this process holds."""
+    """The locks of one kind that this process holds."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, kind: int = CLAIMS) -> None:
         self._database = database
+        self._kind = kind
         self._held: dict[int, _Held] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._beating: asyncio.Task[None] | None = None
 
     async def take(self, tape: int, holder: str) -> None:
         """Hold the tape's lock; ours already is as good. Raises `ClaimHeld` or `LogUnavailable`."""
@@ -75,7 +106,7 @@ class ClaimLocks:
             return
         try:
             # Closing alone would free it a moment later.
-            await held.session.execute(f"SELECT pg_advisory_unlock({sql.CLAIM_LOCKS}, {tape:d})", timeout=1)
+            await held.session.execute(_UNLOCK.format(kind=self._kind, tape=tape), timeout=1)
         except _TROUBLE:
             pass
         finally:
@@ -85,6 +116,8 @@ class ClaimLocks:
         """Let go of all."""
         for tape in list(self._held):
             await self.give(tape)
+        if self._beating is not None:
+            self._beating.cancel()
         for task in list(self._tasks):
             task.cancel()
 
@@ -93,16 +126,41 @@ class ClaimLocks:
         session = await self._database.session(name)
         try:
             async with asyncio.timeout(LOCK_SECONDS_MAX):
-                locked = await session.fetchval(sql.TRY_LOCK, tape)
-                by = None if locked else await session.fetchval(sql.HOLDER, tape)
+                by = await self._try(session, tape)
         except BaseException:
             session.terminate()
             raise
-        if not locked:
+        if by is not None:
             session.terminate()
-            raise ClaimHeld(f"tape {tape} is held by {by or 'somebody who has just let go'}")
+            raise ClaimHeld(f"tape {tape} is held by {by}")
         self._held[tape] = _Held(session, holder)
         session.add_termination_listener(lambda lost: self._lost(tape, lost))
+        if self._beating is None:
+            self._beating = asyncio.create_task(self._beat(), name="signs of life")
+
+    async def _try(self, session: Connection, tape: int) -> str | None:
+        """Take the lock on this session; who holds it if that cannot be."""
+        if await session.fetchval(_TRY, self._kind, tape):
+            return None
+        holder = await session.fetchrow(_HOLDER, self._kind, tape)
+        if holder is None:
+            return "somebody who has just let go"
+        name = str(holder["name"])
+        if holder["silent"] > SILENT_SECONDS_MAX:
+            _log.warning("cutting off who stands still", tape=tape, holder=name, seconds=holder["silent"])
+            await session.fetchval(_CUT, holder["pid"])
+            if await session.fetchval(_TRY, self._kind, tape):
+                return None
+        return name
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            for held in list(self._held.values()):
+                if not held.session.is_closed():
+                    # One that does not answer is lost: its listener sees to that.
+                    with suppress(*_TROUBLE):
+                        await held.session.execute("SELECT 1", timeout=LOCK_SECONDS_MAX)
 
     def _lost(self, tape: int, session: Connection) -> None:
         held = self._held.get(tape)

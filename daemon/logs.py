@@ -77,6 +77,8 @@ def configure(form: Format = "console", level: str = "info", stream: TextIO | No
     root.addHandler(handler)
     root.setLevel(level.upper())
     logging.getLogger("alembic").setLevel("WARNING")  # its steps are no news for an operator
+    # Each try to reach a broker is an error to it, ten a second; what that means to us we say ourselves.
+    logging.getLogger("aiokafka").setLevel("CRITICAL")
 
 
 def hide_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -31,7 +31,7 @@ class Settings(BaseSettings):
     database_url: str | None = Field(
         None, description="An ordinary PostgreSQL ≥ 14 instead of the embedded one."
     )
-    log: str = Field("embedded", description="The log's engine: embedded.")
+    log: str = Field("embedded", description="The log: embedded, or kafka://host:port[,host:port…][/prefix].")
     postgres_bin: Path | None = Field(None, description="Folder with the binaries of a local PostgreSQL.")
     postgres_restarts_per_minute: int = Field(
         5, ge=0, le=100, description="How often a died embedded Postgres is restarted before we give up."
@@ -55,8 +55,8 @@ class Settings(BaseSettings):
     @field_validator("log")
     @classmethod
     def _engine(cls, value: str) -> str:
-        if value != "embedded":
-            raise ValueError("must be embedded, the one engine of this version")
+        if value != "embedded" and not value.startswith("kafka://"):
+            raise ValueError("must be embedded or kafka://host:port[,host:port…][/prefix]")
         return value
 
 

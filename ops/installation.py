@@ -25,11 +25,11 @@ from daemon.database import Database, DatabaseRefused, DatabaseUnreachable, one_
 from daemon.settings import PREFIX, SettingError, Settings, read
 from ops.errors import StartError
 from ops.home import FACTS_NAME, Home, default_home
+from ops.log_choice import open_log
 from ops.migrations import migrate
 from ops.postgres import find_binaries, use_or_start
 from ops.setting_faults import refusal_of
-from streams.log.contract import ClaimHeld, LogUnavailable, OutcomeUnknown
-from streams.log.embedded import EmbeddedLog
+from streams.log.contract import ClaimHeld, Log, LogUnavailable, OutcomeUnknown
 
 T = TypeVar("T")
 
@@ -55,7 +55,7 @@ class Installation:
     """A database that is up to date, with the log in it: what every command works on."""
 
     database: Database
-    log: EmbeddedLog
+    log: Log
 
 
 def read_settings(**given: object) -> Settings:
@@ -70,10 +70,18 @@ def read_settings(**given: object) -> Settings:
     return settings
 
 
-async def open_installation(dsn: str, stack: AsyncExitStack, application: str = APPLICATION) -> Installation:
+async def open_installation(
+    settings: Settings,
+    dsn: str,
+    stack: AsyncExitStack,
+    application: str = APPLICATION,
+    *,
+    tapes: int | None = None,
+) -> Installation:
     """Migrate and open a database and its log; both are closed with the stack.
 
-    Raises `StartError` with one line for the user.
+    A log that is new gets so many tapes, one by default; another is refused if it has not so many. Raises
+    `StartError` with one line for the user.
     """
     await migrate(dsn)
     try:
@@ -82,7 +90,7 @@ async def open_installation(dsn: str, stack: AsyncExitStack, application: str = 
         # A pool of its own: however many requests read, an append or a commit never waits for a connection.
         log_database = await Database.open(dsn, f"{application} log", connections_max=LOG_CONNECTIONS_MAX)
         stack.push_async_callback(log_database.close)
-        log = await EmbeddedLog.open(log_database)
+        log = await open_log(settings, log_database, tapes=tapes)
         stack.push_async_callback(log.close)
     except (DatabaseRefused, DatabaseUnreachable, LogUnavailable) as error:
         raise StartError(str(error)) from error
@@ -97,7 +105,7 @@ async def open_named(
     Where they name a database, so does the `StartError`, and it says what would be right.
     """
     try:
-        return await open_installation(dsn, stack, application)
+        return await open_installation(settings, dsn, stack, application)
     except StartError as error:
         if settings.database_url is None:
             raise

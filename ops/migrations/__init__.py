@@ -16,7 +16,7 @@ from asyncpg.connection import Connection
 from daemon.database import DatabaseRefused, DatabaseUnreachable, connect, engine
 from ops.errors import StartError
 
-REVISIONS: Final = ("0001", "0002")
+REVISIONS: Final = ("0001", "0002", "0003")
 """In order; the last one is what this version of Tapefold needs."""
 
 APPLICATION: Final = "tapefold migrations"

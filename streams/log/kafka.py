@@ -18,8 +18,8 @@ from streams.log import kafka_connection as kafka
 from streams.log.checks import check_append, check_commit
 from streams.log.claim_locks import ClaimLocks
 from streams.log.contract import Appended, Claim, ClaimHeld, Fenced, Head, JournalPage
+from streams.log.kafka_address import Brokers
 from streams.log.kafka_claims import Holding, partition_of, take_over
-from streams.log.kafka_connection import Brokers
 from streams.log.kafka_follower import JournalFollower, TapeFollower
 from streams.log.kafka_history import History
 from streams.log.kafka_writers import TapeWriter

@@ -12,6 +12,7 @@ from aiokafka import TopicPartition
 from daemon.records import Sealed
 from streams.log import kafka_connection as kafka
 from streams.log.contract import Claim, Fenced, LogUnavailable, OutcomeUnknown
+from streams.log.kafka_address import Brokers
 from streams.log.kafka_follower import JournalFollower
 from streams.log.kafka_keys import End, records_of
 from streams.log.kafka_writers import JournalWriter
@@ -62,7 +63,7 @@ class Holding:
 
 
 async def take_over(
-    brokers: kafka.Brokers,
+    brokers: Brokers,
     tape: int,
     follower: JournalFollower,
     ends: kafka.Ends,

@@ -15,6 +15,7 @@ from aiokafka import ConsumerRecord, TopicPartition
 
 from daemon.records import BrokenChain, JournalRecord, TapeRecord
 from streams.log import kafka_connection as kafka
+from streams.log.kafka_address import Brokers
 from streams.log.kafka_keys import End, read_key
 from streams.log.tail import JournalTail, Stored, Tail
 from streams.log.wakeups import Bell
@@ -34,7 +35,7 @@ class Follower(Generic[Stored]):
     committed: bool
     tail: Tail[Stored]
 
-    def __init__(self, brokers: kafka.Brokers, ends: kafka.Ends, partition: TopicPartition) -> None:
+    def __init__(self, brokers: Brokers, ends: kafka.Ends, partition: TopicPartition) -> None:
         self.partition = partition
         self.bell = Bell()
         self._ends = ends
@@ -120,7 +121,7 @@ class TapeFollower(Follower[TapeRecord]):
     committed = False
 
     def __init__(
-        self, brokers: kafka.Brokers, ends: kafka.Ends, partition: TopicPartition, tail_bytes: int
+        self, brokers: Brokers, ends: kafka.Ends, partition: TopicPartition, tail_bytes: int
     ) -> None:
         super().__init__(brokers, ends, partition)
         self.tail = Tail(tail_bytes)
@@ -141,7 +142,7 @@ class JournalFollower(Follower[JournalRecord]):
     committed = True
 
     def __init__(
-        self, brokers: kafka.Brokers, ends: kafka.Ends, partition: TopicPartition, tail_bytes: int
+        self, brokers: Brokers, ends: kafka.Ends, partition: TopicPartition, tail_bytes: int
     ) -> None:
         super().__init__(brokers, ends, partition)
         self.tail: JournalTail = JournalTail(tail_bytes)

@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from daemon.records import BrokenChain, JournalRecord, TapeRecord
 from streams.log import kafka_connection as kafka
 from streams.log.contract import LogUnavailable
+from streams.log.kafka_address import Brokers
 from streams.log.kafka_keys import read_key
 
 T = TypeVar("T")
@@ -55,7 +56,7 @@ class _Reader:
 class History:
     """One partition, from any place up to a known last one."""
 
-    def __init__(self, brokers: kafka.Brokers, partition: TopicPartition, *, committed: bool) -> None:
+    def __init__(self, brokers: Brokers, partition: TopicPartition, *, committed: bool) -> None:
         self._brokers = brokers
         self._partition = partition
         self._committed = committed

@@ -13,7 +13,7 @@ from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from streams.log import kafka_connection as kafka
 from streams.log.contract import LogUnavailable
-from streams.log.kafka_connection import Brokers
+from streams.log.kafka_address import Brokers
 
 REPLICAS: Final = 3
 """Of each partition, where there are so many brokers."""
@@ -33,6 +33,13 @@ JOURNAL: Final[Mapping[str, str]] = _KEEP | {"message.timestamp.type": "CreateTi
 
 class TopicsRefused(Exception):
     """Topics are missing, or not as they must be; the message is one line for the user."""
+
+
+async def cluster_id(brokers: Brokers) -> str:
+    """What the cluster calls itself, at whatever address. Raises `LogUnavailable`."""
+    async with _admin(brokers) as admin:
+        cluster = await kafka.ask("ask Kafka for its cluster", admin.describe_cluster())
+        return str(cluster["cluster_id"])
 
 
 async def create(brokers: Brokers, tapes: int) -> None:

@@ -11,6 +11,7 @@ from aiokafka.errors import MessageSizeTooLargeError
 
 from streams.log import kafka_connection as kafka
 from streams.log.contract import Appended, Fenced, OutcomeUnknown
+from streams.log.kafka_address import Brokers
 
 
 class Refused(Exception):
@@ -20,7 +21,7 @@ class Refused(Exception):
 class TapeWriter:
     """Appends inputs to all tapes by one producer, made anew after any trouble."""
 
-    def __init__(self, brokers: kafka.Brokers) -> None:
+    def __init__(self, brokers: Brokers) -> None:
         self._brokers = brokers
         self._producer: AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
@@ -85,7 +86,7 @@ class JournalWriter:
     After any error it is dead, its transaction perhaps open: the next start ends that.
     """
 
-    def __init__(self, brokers: kafka.Brokers, tape: int) -> None:
+    def __init__(self, brokers: Brokers, tape: int) -> None:
         self._topic = brokers.journal
         self._tape = tape
         self._producer = kafka.producer(brokers, f"{brokers.journal}-{tape}")

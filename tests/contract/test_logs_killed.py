@@ -15,7 +15,7 @@ import pytest
 from daemon.records import TapeRecord
 from ops.migrations import migrate
 from streams.log.contract import ClaimHeld, Log
-from streams.log.kafka_connection import parse_url
+from streams.log.kafka_address import parse_url
 from streams.log.kafka_topics import create
 from tests.support.kafka.server import Broker
 from tests.support.log_child import FENCED, Trader, opened

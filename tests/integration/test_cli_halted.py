@@ -8,6 +8,7 @@ from pathlib import Path
 
 import aiohttp
 
+from daemon.settings import Settings
 from ops.installation import open_installation
 from tests.support.cli import Cli, Said
 
@@ -18,7 +19,7 @@ SECONDS_MAX = 20
 async def put_on_the_tape(url: str, *inputs: bytes) -> None:
     """Append bytes as another process would."""
     async with AsyncExitStack() as stack:
-        installation = await open_installation(url, stack, "tapefold test")
+        installation = await open_installation(Settings(), url, stack, "tapefold test")
         await installation.log.append(0, inputs)
 
 

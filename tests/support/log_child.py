@@ -24,7 +24,7 @@ from daemon.records import ChainReader, Entry, Sealed, TapeRecord, encode, seal
 from streams.log.contract import Claim, ClaimHeld, Fenced, LogUnavailable, OutcomeUnknown
 from streams.log.embedded import EmbeddedLog
 from streams.log.kafka import KafkaLog
-from streams.log.kafka_connection import parse_url
+from streams.log.kafka_address import parse_url
 
 PAUSE_SECONDS = 0.02
 PACE_SECONDS = 0.002

@@ -11,7 +11,7 @@ from daemon.records import Sealed
 from streams.log.contract import Log
 from streams.log.embedded import EmbeddedLog
 from streams.log.kafka import KafkaLog
-from streams.log.kafka_connection import parse_url
+from streams.log.kafka_address import parse_url
 from streams.log.kafka_topics import create, delete
 from streams.log.memory import MemoryLog
 

@@ -15,6 +15,7 @@ from api.identity import keys
 from api.identity.keys import Scope
 from api.ports import DEPS
 from daemon.domain.values import Owner
+from daemon.settings import Settings
 from ops.installation import open_installation
 from ops.wiring import Daemon, build_daemon
 from projections import schema
@@ -73,7 +74,7 @@ class Served:
 async def serve(database_url: str, **changes: Any) -> AsyncIterator[Served]:
     """A daemon on this database, all stages running; `changes` replace parts of the API's `Deps`."""
     async with AsyncExitStack() as stack:
-        daemon = build_daemon(await open_installation(database_url, stack))
+        daemon = build_daemon(await open_installation(Settings(), database_url, stack))
         async with daemon.installation.database.pool.acquire() as connection:
             await schema.prepare(connection)
         daemon.app[DEPS] = dataclasses.replace(daemon.app[DEPS], **changes)

@@ -24,8 +24,8 @@ from projections.writer import Writer
 SCHEMA_CHECK: Final = "read_check"
 INPUTS_MAX: Final = 1_000
 """Inputs read at once."""
-ROWS_MIN: Final = 8_000
-"""Rows gathered for one write, so many that its fixed cost does not count."""
+ROWS_MIN: Final = 4_000
+"""Rows gathered for one write: its fixed cost does not count, and they still fit a processor's cache."""
 INDEX_CONNECTIONS: Final = 2
 """Make the indexes at the end: nothing is folded then, so two processors are free."""
 

@@ -45,6 +45,12 @@ async def make_admin_key(installation: Installation, home: Home) -> None:
     _say(f"admin key (shown once, kept in {path}): {text}")
 
 
+async def say_no_admin_key(installation: Installation) -> None:
+    """Tell whoever starts an API without any admin key how to make one."""
+    if not await keys.has_admin(installation.database.pool):
+        _say("there is no admin key yet: tapefold keys create --name admin --scope admin")
+
+
 def _say(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()

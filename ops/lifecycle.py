@@ -20,20 +20,19 @@ import structlog
 from aiohttp import web
 
 from api.server import make_runner
-from daemon.settings import Settings
+from daemon.settings import PREFIX, Settings
 from ops import collector
-from ops.beginning import make_admin_key, say_places
+from ops.beginning import make_admin_key, say_no_admin_key, say_places
 from ops.errors import StartError
 from ops.home import Home, default_home
 from ops.installation import open_named
 from ops.listening import BACKLOG, listen, url_of
 from ops.postgres import EmbeddedPostgres, PostgresGone, find_binaries
-from ops.revocations import hear_revocations
+from ops.roles import Role
+from ops.starting import read_models, start_stages, start_watching
 from ops.stopping import Stop
-from ops.supervision import project, replay, trade
+from ops.supervision import replay
 from ops.wiring import Daemon, build_daemon
-from projections import rebuild, schema
-from projections.merging import FoldFailed
 from streams.sources.files import FileFeed
 from streams.sources.rows import FeedError
 
@@ -50,6 +49,27 @@ class Feed(NamedTuple):
     loop: bool
 
 
+async def run_process(settings: Settings, role: Role) -> int:
+    """Run one of several processes on an ordinary Postgres; returns the exit code. Raises `StartError`."""
+    if settings.database_url is None:
+        raise StartError(
+            f"tapefold {role.name} works beside other processes on one PostgreSQL: name it by"
+            f" {PREFIX}DATABASE_URL; on one machine `tapefold up` does everything"
+        )
+    collector.tune()
+    stop = Stop(settings.drain_seconds)
+    # Those that only tell of their health are many on one machine: any free port, unless one was given.
+    port = settings.port if role.serves or "port" in settings.model_fields_set else 0
+    async with AsyncExitStack() as stack:
+        listener = stack.enter_context(listen(settings.host, port))
+        installation = await open_named(settings, settings.database_url, stack, f"tapefold {role.name}")
+        daemon = build_daemon(installation, role)
+        stack.push_async_callback(daemon.projecting.close)
+        if role.serves:
+            await say_no_admin_key(installation)
+        return await _guarded(daemon, settings, stop, listener, [], [])
+
+
 async def run_daemon(settings: Settings, feeds: Sequence[Feed]) -> int:
     """Run `tapefold up`; returns the exit code. Raises `StartError` where it cannot start."""
     collector.tune()
@@ -62,17 +82,30 @@ async def run_daemon(settings: Settings, feeds: Sequence[Feed]) -> int:
         installation = await open_named(settings, dsn, stack)
         say_places(home, is_embedded=postgres is not None)
         daemon = build_daemon(installation)
+        stack.push_async_callback(daemon.projecting.close)
         files = [_feed(daemon, each) for each in feeds]
         await make_admin_key(installation, home)
         side: list[asyncio.Task[None]] = []
         if postgres is not None:
             side.append(asyncio.create_task(postgres.watch(), name="postgres"))
-        try:
-            return await _run(daemon, settings, stop, listener, files, side)
-        finally:
-            for task in side:
-                task.cancel()
-            await asyncio.gather(*side, return_exceptions=True)
+        return await _guarded(daemon, settings, stop, listener, files, side)
+
+
+async def _guarded(
+    daemon: Daemon,
+    settings: Settings,
+    stop: Stop,
+    listener: socket.socket,
+    feeds: Sequence[FileFeed],
+    side: list[asyncio.Task[None]],
+) -> int:
+    """Run, and end what runs beside the stages whatever happens."""
+    try:
+        return await _run(daemon, settings, stop, listener, feeds, side)
+    finally:
+        for task in side:
+            task.cancel()
+        await asyncio.gather(*side, return_exceptions=True)
 
 
 async def _database(
@@ -88,28 +121,6 @@ async def _database(
     stack.push_async_callback(postgres.stop)
     await postgres.start()
     return postgres, postgres.dsn
-
-
-async def _read_models(daemon: Daemon) -> None:
-    """Make the read models; another shape than this version's is folded anew, unready until done."""
-    log, database = daemon.installation.log, daemon.installation.database
-    async with database.pool.acquire() as connection:
-        is_new = await schema.prepare(connection)
-    head = await log.head(0)
-    if not is_new or head.journal < 0:
-        return
-    _log.info("rebuilding the read models", journal=head.journal)
-    daemon.status.rebuilding = True
-    try:
-        result = await rebuild.rebuild(log, database)
-    except FoldFailed as error:
-        # The projector folds what lies before it, halts there and says so; the API serves that far.
-        _log.error("rebuild failed", tape_offset=error.offset, error=str(error))
-        async with database.pool.acquire() as connection:
-            await schema.prepare(connection)
-    else:
-        _log.info("rebuilt", events=result.events, seconds=round(result.seconds, 1))
-    daemon.status.rebuilding = False
 
 
 def _feed(daemon: Daemon, feed: Feed) -> FileFeed:
@@ -136,15 +147,9 @@ async def _run(
     runner = make_runner(daemon.app, access_log=None, shutdown_timeout=settings.drain_seconds / 3)
     try:
         async with _serving(runner, listener, stop):
-            await stop.unless_asked(_read_models(daemon))
-            side.append(asyncio.create_task(daemon.status.watch(), name="status"))
-            hearing = hear_revocations(daemon.installation.database, daemon.keys)
-            side.append(asyncio.create_task(hearing, name="keys"))
-            stages.extend(asyncio.create_task(trade(each, ended), name="trader") for each in daemon.traders)
-            stages.extend(
-                asyncio.create_task(project(each, standing, ended), name="projector")
-                for each, standing in zip(daemon.projectors, daemon.standing.tapes, strict=True)
-            )
+            await stop.unless_asked(read_models(daemon))
+            side += start_watching(daemon)
+            stages += start_stages(daemon, ended)
             if await _ready(daemon, [*stages, *side], stop):
                 collector.settle()
                 _say_listening(listener)
@@ -155,6 +160,7 @@ async def _run(
         await _drain(daemon, stages, stop)
     finally:
         ended.set()
+        daemon.share.close()
         await _end(stages)
     return code
 
@@ -202,8 +208,12 @@ async def _drain(daemon: Daemon, stages: Sequence[asyncio.Task[None]], stop: Sto
     closing = asyncio.create_task(daemon.intake.close())
 
     def is_done() -> bool:
-        return closing.done() and all(
-            each.reached >= each.head and each.projected >= each.reached for each in daemon.status.tapes()
+        # Where others go on with it, what is durable is theirs to decide and to project.
+        return closing.done() and (
+            not daemon.role.is_alone
+            or all(
+                each.reached >= each.head and each.projected >= each.reached for each in daemon.status.tapes()
+            )
         )
 
     while not is_done() and stop.may_drain():

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 import structlog
 from asyncpg.pool import Pool
@@ -35,8 +35,8 @@ class LiveStatus:
         self._began = clock.monotonic()
         self._database_up = True
         self._newest: Mapping[str, int] = {}
-        self._said_halted: frozenset[tuple[str, int, int]] | None = None
-        """What the table says; None: what an earlier process left there."""
+        self._said: dict[tuple[str, int], int | None] = {}
+        """What the table says of the stages that run here: the offset at which they stand still, if any."""
         self.rebuilding = False
         self.stopping = False
 
@@ -50,7 +50,7 @@ class LiveStatus:
 
     def halts(self) -> Sequence[Halt]:
         """The stages that stand still."""
-        return [Halt(*each) for each in self._standing.halted.values()]
+        return [Halt(*each[:4]) for each in self._standing.halted.values()]
 
     def is_halted(self, tape: int) -> bool:
         """Whether trader or projector of this tape stand still."""
@@ -79,7 +79,7 @@ class LiveStatus:
         reasons = [
             f"the trader of tape {number} has not started"
             for number, each in enumerate(self._standing.tapes)
-            if not each.trading
+            if not (each.trading or each.traded)
         ]
         reasons += [
             f"tape {number} cannot be written: {each.unwritable}"
@@ -107,27 +107,24 @@ class LiveStatus:
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _tell_halts(self) -> None:
-        """Other commands (`tapefold halted`) read the table."""
-        now = frozenset((each.stage, each.tape, each.offset) for each in self._standing.halted.values())
-        if self._said_halted is None:
-            if not any(each.trading for each in self._standing.tapes):
-                return  # another process may stand still, and its rows are true
-            await self._pool.execute("UPDATE identity.stages SET state = 'running' WHERE state = 'halted'")
-            self._said_halted = frozenset()
-        if now == self._said_halted:
-            return
-        rows: list[tuple[Any, ...]] = [
-            (each.stage, each.tape, "halted", each.offset, each.error)
-            for each in self._standing.halted.values()
-        ]
-        gone = [
-            (stage, tape)
-            for stage, tape, _ in self._said_halted
-            if (stage, tape) not in self._standing.halted
-        ]
-        rows.extend((stage, tape, "running", None, None) for stage, tape in gone)
-        await self._pool.executemany(_TELL, rows)
-        self._said_halted = now
+        """Other commands (`tapefold halted`) and other processes read the table."""
+        here = dict.fromkeys(self._here())
+        here |= {key: each.offset for key, each in self._standing.halted.items() if not each.elsewhere}
+        for (stage, tape), offset in here.items():
+            if self._said.get((stage, tape), -1) == offset:
+                continue
+            error = None if offset is None else self._standing.halted[stage, tape].error
+            state = "running" if offset is None else "halted"
+            await self._pool.execute(_TELL, stage, tape, state, offset, error)
+        self._said = here
+
+    def _here(self) -> Iterator[tuple[str, int]]:
+        """The stages that run in this process."""
+        for number, each in enumerate(self._standing.tapes):
+            if each.trading:
+                yield "trader", number
+            if each.projecting:
+                yield "projector", number
 
 
 _TELL: Final = """

@@ -13,9 +13,12 @@ from api.ports import Deps
 from daemon.domain.commands import Input
 from daemon.metrics import Metrics
 from ops.installation import Installation
+from ops.roles import UP, Role
 from ops.status import LiveStatus
 from projections.progress import Progress
 from streams.intake import Intake
+from streams.log.claim_locks import PROJECTIONS, ClaimLocks
+from streams.sharing import Share
 from streams.stages.projector import Projector
 from streams.stages.trader import Trader
 from streams.standing import Standing, TapeStanding
@@ -23,7 +26,7 @@ from streams.standing import Standing, TapeStanding
 
 @dataclass(frozen=True)
 class Daemon:
-    """All parts of `tapefold up`, joined but not yet running."""
+    """All parts of one process, joined but not yet running."""
 
     installation: Installation
     standing: Standing
@@ -35,10 +38,14 @@ class Daemon:
     projectors: Sequence[Projector]
     keys: KeyRing
     app: web.Application
+    share: Share
+    projecting: ClaimLocks
+    """Who projects which tape, among all processes."""
+    role: Role
 
 
-def build_daemon(installation: Installation) -> Daemon:
-    """Join all parts of one process that holds every tape."""
+def build_daemon(installation: Installation, role: Role = UP) -> Daemon:
+    """Join all parts of one process; which of them run is up to its role."""
     log, database = installation.log, installation.database
     standing = Standing([TapeStanding() for _ in range(log.tapes)])
     metrics, progress = Metrics(), Progress()
@@ -66,6 +73,21 @@ def build_daemon(installation: Installation) -> Daemon:
             reader=database.pool,
             keys=ring,
             metrics=metrics,
-        )
+        ),
+        only_health=not role.serves,
     )
-    return Daemon(installation, standing, metrics, intake, progress, status, traders, projectors, ring, app)
+    return Daemon(
+        installation=installation,
+        standing=standing,
+        metrics=metrics,
+        intake=intake,
+        progress=progress,
+        status=status,
+        traders=traders,
+        projectors=projectors,
+        keys=ring,
+        app=app,
+        share=Share(log.tapes),
+        projecting=ClaimLocks(database, PROJECTIONS),
+        role=role,
+    )

@@ -7,6 +7,7 @@ import heapq
 import itertools
 from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import select
@@ -80,6 +81,7 @@ class Progress:
             list
         )
         self._numbers = itertools.count()
+        self._wanted = asyncio.Event()
 
     def projected(self, tape: int) -> int:
         """The last tape offset whose rows can be read; −1 before the first."""
@@ -97,6 +99,15 @@ class Progress:
             if not future.done():
                 future.set_result(None if written is None else written.get((tape, wanted)))
 
+    async def wanted(self, seconds: float) -> None:
+        """Return when somebody waits, or after so long."""
+        if any(not future.done() for waiting in self._waiting.values() for _, _, future in waiting):
+            return
+        self._wanted.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._wanted.wait()
+
     async def wait(self, tape: int, offset: int, seconds: float) -> bool:
         """Wait until `offset` is projected, at most so long; says whether it is."""
         return (await self.wait_row(tape, offset, seconds)).done
@@ -105,6 +116,7 @@ class Progress:
         """The same, with the input's row if it was written meanwhile: it need not be read back."""
         if self.projected(tape) >= offset:
             return Projected(done=True, row=None)
+        self._wanted.set()
         future: asyncio.Future[InputRow | None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiting[tape], (offset, next(self._numbers), future))
         try:

@@ -62,6 +62,21 @@ async def prepare(connection: Any) -> bool:
     return True
 
 
+async def is_there(connection: Any) -> bool:
+    """Whether the tables are of this version; made if there are none, left alone if they are of another.
+
+    For who only reads: it must not take the tables away from others who are in the middle of an update.
+    """
+    async with connection.transaction():
+        await connection.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
+        if await connection.fetchval(f"SELECT to_regnamespace('{SCHEMA}')") is not None:
+            return await _is_current(connection)
+        await create(connection, SCHEMA)
+        await create_indexes((connection,), SCHEMA)
+        await seal(connection, SCHEMA)
+    return True
+
+
 async def create(connection: Any, schema: str) -> None:
     """Drop the schema and make its tables, empty and without the indexes of queries; `seal` ends it."""
     await drop(connection, schema)

@@ -60,6 +60,7 @@ class Share:
 
     def __init__(self, tapes: int) -> None:
         self.most = tapes
+        self._closed = False
         self._tapes = tapes
         self._held: set[int] = set()
         self._leave = [asyncio.Event() for _ in range(tapes)]
@@ -72,6 +73,12 @@ class Share:
     def leave(self, tape: int) -> asyncio.Event:
         """Set while this worker must not hold the tape: it has too many, or is about to end."""
         return self._leave[tape]
+
+    def close(self) -> None:
+        """Leave all, for good: this process is about to end."""
+        self.most, self._closed = 0, True
+        for each in self._leave:
+            each.set()
 
     def take(self, tape: int) -> bool:
         """Whether this worker may try to take a tape now. Whoever may gives it back by `give`."""
@@ -125,6 +132,6 @@ class Share:
         if mine not in workers:
             return
         most = share_of(self._tapes, workers.index(mine), len(workers))
-        if most != self.most:
+        if most != self.most and not self._closed:
             _log.info("share", tapes=most, of=self._tapes, workers=len(workers))
             self.allow(most)

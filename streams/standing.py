@@ -24,6 +24,8 @@ class Halted(NamedTuple):
     tape: int
     offset: int
     error: str
+    elsewhere: bool = False
+    """Whether another process has said so."""
 
 
 class Backlog:
@@ -53,6 +55,10 @@ class TapeStanding:
     """Why the last append failed; None: it did not."""
     trading: bool = False
     """Whether a trader of this process holds the tape and has folded it."""
+    traded: bool = False
+    """Whether one of another process does."""
+    projecting: bool = False
+    """Whether a projector of this process keeps the tape's read models."""
     appended: Backlog = field(default_factory=Backlog)
     """Of the inputs that wait for the trader."""
     decided: Backlog = field(default_factory=Backlog)

@@ -83,6 +83,58 @@ def up(
     command.run(home=home, host=host, port=port, feeds=feed or [], speed=feed_speed, loop=feed_loop)
 
 
+HostOption = Annotated[
+    str | None,
+    typer.Option("--host", metavar="HOST", help="Address to listen on (TAPEFOLD_HOST); default 127.0.0.1."),
+]
+
+
+@app.command()
+def worker(
+    host: HostOption = None,
+    port: Annotated[
+        str | None,
+        typer.Option(
+            "--port", metavar="PORT", help="Port of health and metrics (TAPEFOLD_PORT); default: a free one."
+        ),
+    ] = None,
+) -> None:
+    """Trade and project this process's share of the tapes, beside other workers."""
+    from ops.cli import process as command
+
+    command.run("worker", host=host, port=port)
+
+
+@app.command()
+def projector(
+    host: HostOption = None,
+    port: Annotated[
+        str | None,
+        typer.Option(
+            "--port", metavar="PORT", help="Port of health and metrics (TAPEFOLD_PORT); default: a free one."
+        ),
+    ] = None,
+) -> None:
+    """Keep the read models of tapes that no other process keeps."""
+    from ops.cli import process as command
+
+    command.run("projector", host=host, port=port)
+
+
+@app.command()
+def api(
+    host: HostOption = None,
+    port: Annotated[
+        str | None,
+        typer.Option("--port", metavar="PORT", help="Port to listen on (TAPEFOLD_PORT); default 4000."),
+    ] = None,
+) -> None:
+    """Answer the API beside workers: append to the log and read the read models."""
+    from ops.cli import process as command
+
+    command.run("api", host=host, port=port)
+
+
 @keys.command("create")
 def keys_create(
     name: Annotated[str, typer.Option("--name", metavar="NAME", help="What the key is for.")],

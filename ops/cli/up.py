@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import uvloop
 
@@ -35,15 +35,21 @@ def run(
         raise UsageError(f"{given}: there is no price file to replay: name one with --feed FILE")
     pace = _speed(speed or DEFAULT_SPEED)
     settings = read_settings(home=home, host=host, port=port)
+    configure_logs(settings)
+    sys.exit(uvloop.run(ended(run_daemon(settings, [Feed(path, pace, loop) for path in feeds]))))
+
+
+def configure_logs(settings: Settings) -> None:
+    """Send the log lines of a daemon where and how the settings say."""
     form = settings.log_format
     logs.configure(
         form if form != "auto" else "console" if sys.stderr.isatty() else "json", settings.log_level
     )
-    sys.exit(uvloop.run(_run(settings, [Feed(path, pace, loop) for path in feeds])))
 
 
-async def _run(settings: Settings, feeds: Sequence[Feed]) -> int:
-    code = await run_daemon(settings, feeds)
+async def ended(running: Coroutine[Any, Any, int]) -> int:
+    """The exit code of a daemon, once it has ended."""
+    code = await running
     # Nothing is left to cut short: a second signal that comes between the loop's end and ours, when nobody
     # handles it any more, must not spoil the code.
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))

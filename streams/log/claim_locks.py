@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 import asyncpg
 import structlog
 from asyncpg.connection import Connection
+from asyncpg.pool import Pool
 
 from daemon.database import Database, DatabaseRefused, DatabaseUnreachable, one_line
 from streams.log.contract import ClaimHeld, LogUnavailable
@@ -59,6 +60,19 @@ WHERE lock.locktype = 'advisory' AND lock.granted AND lock.objsubid = 2
 """
 # Waits so long (ms) until it is gone.
 _CUT: Final = "SELECT pg_terminate_backend($1::int, 2000)"
+
+
+# $1 kind.
+_HELD: Final = """
+SELECT objid::int AS tape FROM pg_locks
+WHERE locktype = 'advisory' AND granted AND objsubid = 2 AND classid = $1::int::oid
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+
+
+async def claimed(pool: Pool, kind: int) -> frozenset[int]:
+    """The tapes whose lock of this kind some process holds. Raises as asyncpg does."""
+    return frozenset(row["tape"] for row in await pool.fetch(_HELD, kind))
 
 
 class _Held(NamedTuple):

@@ -11,7 +11,7 @@ import structlog
 from daemon.domain.events import AnyEvent
 from daemon.domain.tape import Tape
 from daemon.records import ChainReader, Entry, JournalRecord, TapeRecord, UnreadableRecord, decode_input
-from streams.log.contract import Claim, ClaimHeld, Log, LogUnavailable, OutcomeUnknown
+from streams.log.contract import Claim, Log, LogUnavailable, OutcomeUnknown
 from streams.stages.breath import Breath
 from streams.stages.retrying import RETRY_SECONDS
 
@@ -38,19 +38,12 @@ class LogEnd(NamedTuple):
 
 
 async def take_claim(log: Log, number: int, stop: asyncio.Event) -> Claim | None:
-    """Claim a tape, standing by while another holds it; None when told to stop."""
-    said = False
+    """Claim a tape, as soon as the log can be reached; None when told to stop. Raises `ClaimHeld`."""
     while not stop.is_set():
         try:
-            claim = await log.claim(number, "trader")
-        except ClaimHeld as held:
-            if not said:
-                _logger.info("standing by", tape=number, holder=str(held))
-            said = True
+            return await log.claim(number, "trader")
         except (LogUnavailable, OutcomeUnknown) as error:
             _logger.warning("log unavailable", tape=number, error=str(error))
-        else:
-            return claim
         await asyncio.sleep(RETRY_SECONDS)
     return None
 

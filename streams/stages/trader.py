@@ -81,7 +81,7 @@ class Trader:
     async def run(self, stop: asyncio.Event) -> None:
         """Claim, fold, and trade until `stop`; what is decided by then is committed.
 
-        Raises `LostClaim` when a later claim has fenced this one.
+        Raises `ClaimHeld` while another holds the tape, `LostClaim` when a later claim has fenced this one.
         """
         use_context()
         self._stopped = asyncio.ensure_future(stop.wait())

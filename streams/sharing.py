@@ -19,7 +19,7 @@ from daemon.database import Database, DatabaseRefused, DatabaseUnreachable, one_
 
 WORKERS_LOCK: Final = 0x7461_7069
 """First half of the key of the lock that every worker shares; the second is 0."""
-LOOK_SECONDS: Final = 1.0
+LOOK_SECONDS: Final = 0.25
 ANSWER_SECONDS_MAX: Final = 5.0
 SILENT_SECONDS_MAX: Final = 5.0
 """A worker that has not looked for so long is not counted: it stands still."""

@@ -32,6 +32,10 @@ class TapeAnswer(msgspec.Struct, frozen=True, rename="camel"):
     trader_lag_seconds: float
     projection_lag: int
     projection_lag_seconds: float
+    trading: bool
+    """Whether this process trades the tape."""
+    projecting: bool
+    """Whether this process keeps its read models."""
 
 
 class HealthAnswer(msgspec.Struct, frozen=True, rename="camel"):
@@ -106,6 +110,8 @@ def health(status: Status) -> HealthAnswer:
                 trader_lag_seconds=round(each.trader_lag_seconds, 3),
                 projection_lag=max(0, each.reached - each.projected),
                 projection_lag_seconds=round(each.projection_lag_seconds, 3),
+                trading=each.trading,
+                projecting=each.projecting,
             )
             for each in status.tapes()
         ],
@@ -132,3 +138,5 @@ def observe(metrics: Metrics, status: Status) -> None:
         metrics.trader_lag_seconds.labels(each.tape).set(each.trader_lag_seconds)
         metrics.projection_lag.labels(each.tape).set(each.projection_lag)
         metrics.projection_lag_seconds.labels(each.tape).set(each.projection_lag_seconds)
+        metrics.trading.labels(each.tape).set(each.trading)
+        metrics.projecting.labels(each.tape).set(each.projecting)

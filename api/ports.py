@@ -56,6 +56,10 @@ class TapeHealth(NamedTuple):
     """Age of the oldest input that waits for the trader; 0 if none waits."""
     projection_lag_seconds: float
     """Age of the oldest decided input that is not projected; 0 if there is none."""
+    trading: bool
+    """Whether this process holds the tape's claim and trades it."""
+    projecting: bool
+    """Whether this process keeps the tape's read models."""
 
 
 class Status(Protocol):

@@ -106,6 +106,10 @@ class Metrics:
         self.price_age_seconds = self._gauge(
             "price_age_seconds", "Age of the newest accepted reading, by source.", "source"
         )
+        self.trading = self._gauge("trading", "Whether this process holds the tape and trades it.", "tape")
+        self.projecting = self._gauge(
+            "projecting", "Whether this process keeps the tape's read models.", "tape"
+        )
         self.halts = self._gauge("halts", "Stages that stand still and need an operator.", "stage", "tape")
         self.database_up = self._gauge("database_up", "1 while the database answers.")
         self.rebuilding = self._gauge("rebuilding", "1 while the read models are being rebuilt.")

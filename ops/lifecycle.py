@@ -148,11 +148,14 @@ async def _run(
     try:
         async with _serving(runner, listener, stop):
             await stop.unless_asked(read_models(daemon))
+            if not daemon.role.is_alone:
+                _say_listening(listener)  # others may be long in coming: /health/ready tells
             side += start_watching(daemon)
             stages += start_stages(daemon, ended)
             if await _ready(daemon, [*stages, *side], stop):
                 collector.settle()
-                _say_listening(listener)
+                if daemon.role.is_alone:
+                    _say_listening(listener)
                 side.extend(asyncio.create_task(replay(each, stop.asked), name="feed") for each in feeds)
             watched = [*stages, *(task for task in side if task.get_name() != "feed")]
             code = await _until_stopped(watched, stop)

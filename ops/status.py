@@ -62,7 +62,8 @@ class LiveStatus:
         for number, each in enumerate(self._standing.tapes):
             projected = self._progress.projected(number)
             waits, unprojected = each.appended.age(each.reached), each.decided.age(projected)
-            found.append(TapeHealth(number, each.head, each.reached, projected, waits, unprojected))
+            ends = (each.head, each.reached, projected, waits, unprojected)
+            found.append(TapeHealth(number, *ends, each.trading, each.projecting))
         return found
 
     def tape_of(self, owner: str) -> int:

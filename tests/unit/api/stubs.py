@@ -53,7 +53,7 @@ class StubStatus:
         self.rebuilding = False
         self.halted: list[Halt] = []
         self.reasons: list[str] = []
-        self.health = TapeHealth(0, 10, 8, 7, 1.5, 2.5)
+        self.health = TapeHealth(0, 10, 8, 7, 1.5, 2.5, trading=True, projecting=True)
         self.ages: dict[str, float] = {"feed": 3.0}
 
     def is_database_up(self) -> bool:

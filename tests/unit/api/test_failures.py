@@ -89,8 +89,11 @@ async def test_a_halted_tape_answers_at_once(client: Client, stubs: Stubs) -> No
     assert (await client.post("/prices", prices)).body["code"] == "HALTED"
 
 
+LAGS = ((0.0, DAY / 2 + 1), (DAY / 2 + 1, 0.0))
+
+
 @pytest.mark.parametrize(
-    "health", [TapeHealth(0, 9, 8, 7, 0.0, DAY / 2 + 1), TapeHealth(0, 9, 8, 7, DAY / 2 + 1, 0.0)]
+    "health", [TapeHealth(0, 9, 8, 7, *lags, trading=True, projecting=True) for lags in LAGS]
 )
 async def test_keyed_writes_wait_for_read_models_that_are_far_behind(
     client: Client, stubs: Stubs, health: TapeHealth

@@ -15,6 +15,7 @@ from daemon.domain.values import Owner
 from daemon.metrics import Metrics
 from projections.marks import newest_by_source
 from projections.progress import Progress
+from streams.log.contract import Log
 from streams.standing import Standing, tape_of
 
 LOOK_SECONDS: Final = 1.0
@@ -27,16 +28,21 @@ _log = structlog.get_logger("status")
 class LiveStatus:
     """What is true now. Nothing here waits but `watch`, which looks at the database once a second."""
 
-    def __init__(self, standing: Standing, progress: Progress, metrics: Metrics, pool: Pool) -> None:
+    def __init__(
+        self, standing: Standing, progress: Progress, metrics: Metrics, pool: Pool, log: Log
+    ) -> None:
         self._standing = standing
         self._progress = progress
         self._metrics = metrics
         self._pool = pool
+        self._inputs = log
         self._began = clock.monotonic()
         self._database_up = True
         self._newest: Mapping[str, int] = {}
         self._said: dict[tuple[str, int], int | None] = {}
         """What the table says of the stages that run here: the offset at which they stand still, if any."""
+        self._waits: Mapping[tuple[int, int], int] = {}
+        """When inputs were appended (ms) that were found waiting, by tape and offset."""
         self.rebuilding = False
         self.stopping = False
 
@@ -61,10 +67,16 @@ class LiveStatus:
         found = []
         for number, each in enumerate(self._standing.tapes):
             projected = self._progress.projected(number)
-            waits, unprojected = each.appended.age(each.reached), each.decided.age(projected)
+            waits = max(each.appended.age(each.reached), self._age(number, each.reached))
+            unprojected = max(each.decided.age(projected), self._age(number, projected))
             ends = (each.head, each.reached, projected, waits, unprojected)
             found.append(TapeHealth(number, *ends, each.trading, each.projecting))
         return found
+
+    def _age(self, tape: int, passed: int) -> float:
+        """Seconds since the oldest input found waiting behind `passed` was appended; 0 if none was found."""
+        found = [at for (number, offset), at in self._waits.items() if number == tape and offset > passed]
+        return max(0, clock.now_ms() - min(found)) / 1000 if found else 0.0
 
     def tape_of(self, owner: str) -> int:
         """The tape that an owner lives on."""
@@ -100,12 +112,23 @@ class LiveStatus:
                 async with asyncio.timeout(LOOK_SECONDS_MAX):
                     self._newest = await newest_by_source(self._pool)
                     await self._tell_halts()
+                    await self._look_back()
                 self._database_up = True
             except Exception as error:  # noqa: BLE001 - whatever it is, the database is not as it must be
                 if self._database_up:
                     _log.warning("database does not answer", error=str(error) or type(error).__name__)
                 self._database_up = False
             await asyncio.sleep(LOOK_SECONDS)
+
+    async def _look_back(self) -> None:
+        """See since when inputs wait: a process that has just started has not seen them come."""
+        found = {}
+        for number, each in enumerate(self._standing.tapes):
+            for after in {each.reached, self._progress.projected(number)}:
+                if after < each.head:
+                    for record in await self._inputs.read_tape(number, after, 1):
+                        found[number, record.offset] = record.at
+        self._waits = found
 
     async def _tell_halts(self) -> None:
         """Other commands (`tapefold halted`) and other processes read the table."""

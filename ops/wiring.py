@@ -50,7 +50,7 @@ def build_daemon(installation: Installation, role: Role = UP) -> Daemon:
     standing = Standing([TapeStanding() for _ in range(log.tapes)])
     metrics, progress = Metrics(), Progress()
     intake = Intake(log, standing, metrics)
-    status = LiveStatus(standing, progress, metrics, database.pool)
+    status = LiveStatus(standing, progress, metrics, database.pool, log)
 
     def append_to(tape: int) -> Callable[[Input], Awaitable[int]]:
         async def append(item: Input) -> int:

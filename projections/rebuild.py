@@ -58,39 +58,40 @@ class RebuildResult(NamedTuple):
 OnProgress = Callable[[RebuildProgress], None]
 
 
-def _silent(_: RebuildProgress) -> None:
-    pass
+def silent(_: RebuildProgress) -> None:
+    """Tell nobody."""
 
 
-async def rebuild(log: Source, database: Database, on_progress: OnProgress = _silent) -> RebuildResult:
+async def rebuild(log: Source, database: Database, on_progress: OnProgress = silent) -> RebuildResult:
     """Drop the read models and fold them again from the whole log; no projector may run meanwhile.
 
     Cut short, it is begun again by the next start: the schema has no fingerprint before its end.
     Raises `FoldFailed`.
     """
-    async with _sessions(database, "tapefold rebuild") as connections:
-        return await _fill(log, connections, SCHEMA, {}, on_progress)
+    async with sessions(database, "tapefold rebuild") as connections:
+        return await fill(log, connections, SCHEMA, {}, on_progress)
 
 
 async def check(
-    log: Source, database: Database, on_progress: OnProgress = _silent, *, limit: int = 100
+    log: Source, database: Database, on_progress: OnProgress = silent, *, limit: int = 100
 ) -> list[Difference]:
     """Compare full rows with a fresh fold up to the same offsets; the first `limit` differences.
 
     Raises `FoldFailed`.
     """
-    async with _sessions(database, "tapefold rebuild --check") as connections:
+    async with sessions(database, "tapefold rebuild --check") as connections:
         connection = connections[0]
         stored = {row.tape: row for row in await list_progress(connection)}
         until = {tape: stored[tape].tape_offset if tape in stored else -1 for tape in range(log.tapes)}
-        await _fill(log, connections, SCHEMA_CHECK, until, on_progress)
+        await fill(log, connections, SCHEMA_CHECK, until, on_progress)
         found = await compare(connection, SCHEMA, SCHEMA_CHECK, limit)
         await drop(connection, SCHEMA_CHECK)
     return found
 
 
 @asynccontextmanager
-async def _sessions(database: Database, name: str) -> AsyncIterator[Sequence[Connection]]:
+async def sessions(database: Database, name: str) -> AsyncIterator[Sequence[Connection]]:
+    """Connections for a rebuild, with the garbage collector off meanwhile."""
     connections = [await database.session(name) for _ in range(INDEX_CONNECTIONS)]
     # Rows are many and form no cycles: the collector would look at all of them again and again.
     collecting = gc.isenabled()
@@ -104,13 +105,14 @@ async def _sessions(database: Database, name: str) -> AsyncIterator[Sequence[Con
             connection.terminate()
 
 
-async def _fill(
+async def fill(
     log: Source,
     connections: Sequence[Connection],
     schema: str,
     until: Mapping[int, int],
     on_progress: OnProgress,
 ) -> RebuildResult:
+    """Make the schema, empty, and fold every tape into it, up to an offset where one is given."""
     use_context()
     clock = asyncio.get_running_loop().time
     begin = clock()

@@ -17,6 +17,7 @@ from projections.differences import Difference
 from projections.merging import FoldFailed
 from projections.model import SCHEMA
 from projections.rebuild import RebuildProgress, RebuildResult
+from projections.replacing import RebuildRuns, replace
 from projections.schema import fingerprint
 
 DIFFERENCES_MAX: Final = 100
@@ -48,13 +49,15 @@ def run(*, home: Path | None, check: bool) -> None:
 async def _rebuild(home: Path | None) -> RebuildResult:
     use_context()
     async with use_installation(
-        read_settings(home=home), "tapefold rebuild", must_exist=True, alone=True
+        read_settings(home=home), "tapefold rebuild", must_exist=True
     ) as installation:
         with _Bar(await _total(installation)) as bar:
             try:
-                return await rebuild.rebuild(installation.log, installation.database, bar.say)
+                return await replace(installation.log, installation.database, bar.say)
             except FoldFailed as error:
                 raise _failed(error) from error
+            except RebuildRuns as error:
+                raise StartError(str(error)) from error
 
 
 async def _check(home: Path | None) -> list[Difference]:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import pytest
 
@@ -9,9 +11,13 @@ from daemon.database import Database
 from daemon.domain.commands import HandleSignal
 from projections.agents import list_agents
 from projections.merging import FoldFailed
+from projections.progress import Progress
 from projections.rebuild import RebuildProgress, check, rebuild
+from projections.replacing import LOCK, RebuildRuns, replace
 from projections.schema import prepare
+from projections.writer import ProjectorSuperseded
 from streams.log.memory import MemoryLog
+from streams.stages.projector import Projector
 from tests.integration.test_projector import project
 from tests.support.history import MINT, OWNER, History, create_agent, everything, trade
 
@@ -132,3 +138,70 @@ async def test_a_large_rebuild_crosses_batches(history: History, database: Datab
     await prepared(database)
     await project(history, database)
     assert await check(history.log, database) == []
+
+
+async def test_a_rebuild_takes_the_place_of_serving_tables(history: History, database: Database) -> None:
+    """While a projector and readers are at work all rows stay readable, and none is lost by the swap."""
+    agent = await create_agent(history)
+    await history.commit()
+    assert await prepared(database)
+    progress, stop = Progress(), asyncio.Event()
+    projector = Projector(history.log, 0, database, progress, never_halts)
+
+    async def run() -> None:
+        while not stop.is_set():
+            with suppress(ProjectorSuperseded):
+                await projector.run(stop)
+
+    running = asyncio.create_task(run())
+    seen: list[int] = []
+
+    async def read() -> None:
+        while not stop.is_set():
+            seen.append(len(await list_agents(database.pool, OWNER, limit=9)))
+
+    reading = asyncio.create_task(read())
+    await progress.wait(0, history.offset, 30)
+    for turn in range(3):
+        replacing = asyncio.create_task(replace(history.log, database))
+        for number in range(20):
+            await trade(history, agent, f"signal {turn} {number}")
+            await history.commit()
+            await progress.wait(0, history.offset, 30)  # one by one, so that a swap falls in between
+        await replacing
+    assert await progress.wait(0, history.offset, 30)
+    stop.set()
+    await asyncio.gather(running, reading)
+    assert set(seen[seen.index(1) :]) == {1}
+    assert await check(history.log, database) == []
+
+
+async def test_a_second_rebuild_is_refused(history: History, database: Database) -> None:
+    """While one rebuild is at work another is refused at once, and leaves everything alone."""
+    await create_agent(history)
+    await history.commit()
+    await replace(history.log, database)
+    async with database.pool.acquire() as connection:
+        await connection.execute(f"SELECT pg_advisory_lock({LOCK}, 0)")
+        with pytest.raises(RebuildRuns):
+            await replace(history.log, database)
+        await connection.execute(f"SELECT pg_advisory_unlock({LOCK}, 0)")
+    assert await check(history.log, database) == []
+
+
+async def test_a_failed_rebuild_leaves_what_serves(history: History, database: Database) -> None:
+    """What cannot be folded ends the rebuild, and the tables that serve stay as they were."""
+    await create_agent(history)
+    await history.commit()
+    assert await prepared(database)
+    await project(history, database)
+    await history.add(HandleSignal(mint=MINT, signal_type="buy", strength=1), None)
+    await history.commit()
+    with pytest.raises(FoldFailed):
+        await replace(history.log, database)
+    assert not await prepared(database)
+    assert len(await list_agents(database.pool, OWNER, limit=9)) == 1
+
+
+async def never_halts(*_: object) -> None:
+    raise AssertionError

@@ -17,6 +17,7 @@ from api.ports import DEPS
 from daemon.domain.values import Owner
 from daemon.settings import Settings
 from ops.installation import open_installation
+from ops.starting import start_stages
 from ops.wiring import Daemon, build_daemon
 from projections import schema
 from tests.support.client import Client
@@ -47,9 +48,8 @@ class Served:
     async def start(self) -> None:
         """Start the stages, and return when they have caught up."""
         self._stop = asyncio.Event()
-        running = [trader.run(self._stop) for trader in self.daemon.traders]
-        running += [projector.run(self._stop) for projector in self.daemon.projectors]
-        self._stages = [asyncio.create_task(each) for each in running]
+        self.daemon.share.allow(len(self.daemon.traders))
+        self._stages = start_stages(self.daemon, self._stop)
         async with asyncio.timeout(10):
             while self.daemon.status.unready() or any(
                 each.projected < each.head for each in self.daemon.status.tapes()
@@ -59,6 +59,7 @@ class Served:
     async def stop(self) -> None:
         """Stop the stages; the API goes on."""
         self._stop.set()
+        self.daemon.share.allow(0)
         _, pending = await asyncio.wait(self._stages, timeout=5) if self._stages else (set(), set())
         for task in pending:
             task.cancel()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any, Final, Generic
 
 import structlog
@@ -111,8 +110,7 @@ class Follower(Generic[Stored]):
                 return
 
     async def _close_consumer(self) -> None:
-        with suppress(*kafka.TROUBLE):
-            await asyncio.wait_for(self._consumer.stop(), kafka.ANSWER_SECONDS_MAX)
+        await kafka.stop(self._consumer)
 
 
 class TapeFollower(Follower[TapeRecord]):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Sequence
-from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -49,8 +48,7 @@ class _Reader:
                     return
 
     async def stop(self) -> None:
-        with suppress(*kafka.TROUBLE):
-            await asyncio.wait_for(self._consumer.stop(), kafka.ANSWER_SECONDS_MAX)
+        await kafka.stop(self._consumer)
 
 
 class History:

@@ -30,11 +30,11 @@ endef
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo up check test lint fmt bench kill kafka lock clean
+.PHONY: help setup demo up check test lint fmt bench kill kill-kafka kafka lock clean
 
 help: ## list these targets
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' \
-		| while IFS="$$(printf '\t')" read -r name text; do printf '  make %-7s %s\n' "$$name" "$$text"; done
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' \
+		| while IFS="$$(printf '\t')" read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
 
 setup: $(DEV_STAMP) ## make .venv with all that work on Tapefold needs
 
@@ -64,6 +64,10 @@ bench: $(DEV_STAMP) ## run every benchmark and print a table; BENCH_ARGS is pass
 
 kill: $(DEV_STAMP) ## the kill suite in its long form; KILLS=100
 	$(PY) -m tests.kill --kills $(KILLS)
+
+kill-kafka: KILLS = 500
+kill-kafka: $(DEV_STAMP) ## the kill suite on Kafka in its long form, needs Java and Maven; KILLS=500
+	$(PY) -m tests.kill.kafka --kills $(KILLS)
 
 # exec: what asks make to end asks the broker to end.
 kafka: $(DEV_STAMP) ## a Kafka broker in the foreground, needs Java and Maven; KAFKA_DIR=.kafka KAFKA_PORT=9092

@@ -11,7 +11,8 @@ from collections import Counter
 from pathlib import Path
 
 from tests.kill.careless import FAULTS
-from tests.kill.run import Plan, Result, Run, describe
+from tests.kill.embedded import EmbeddedRun
+from tests.kill.run import Plan, Result, describe
 
 KILLS_PER_RUN = 25
 """Each run has a fresh home: first starts are killed too, and the log stays short enough to be read whole."""
@@ -47,16 +48,16 @@ async def _runs(given: argparse.Namespace, seed: str, folder: Path) -> int:
         kills = left if left < KILLS_PER_RUN * 3 // 2 else KILLS_PER_RUN
         plan = Plan(f"{seed}-{number}", kills, folder / f"run-{number}", tuple(given.seconds_between))
         print(f"run {number}, seed {plan.seed}", flush=True)
-        run = Run(plan)
+        run = EmbeddedRun(plan)
         result = await run.run()
         results.append(result)
-        print(_line(result), flush=True)
+        print(line_of(result), flush=True)
         if result.wrong:
             print(describe(result, plan.folder))
             return 1
         run.remove()
     folder.rmdir()
-    _total(results)
+    say_total(results)
     return 0
 
 
@@ -68,7 +69,7 @@ async def _control(given: argparse.Namespace, seed: str, folder: Path) -> int:
             f"{seed}-{fault}", given.kills, folder / fault, tuple(given.seconds_between),
             ("tests.kill.careless", fault),
         )  # fmt: skip
-        run = Run(plan)
+        run = EmbeddedRun(plan)
         result = await run.run()
         found = [each for each in result.wrong if known.shows_as in each]
         if found:
@@ -82,7 +83,7 @@ async def _control(given: argparse.Namespace, seed: str, folder: Path) -> int:
     return 1 if missed else 0
 
 
-def _line(result: Result) -> str:
+def line_of(result: Result) -> str:
     return (
         f"run {result.seed}: {result.kills} kills in {result.seconds:.0f} s,"
         f" {sum(result.acknowledged.values())} acknowledged in {result.attempts} attempts,"
@@ -91,7 +92,7 @@ def _line(result: Result) -> str:
     )
 
 
-def _total(results: list[Result]) -> None:
+def say_total(results: list[Result]) -> None:
     """What happened over all runs."""
     moves: Counter[str] = sum((each.moves for each in results), Counter())
     kinds: Counter[str] = sum((each.acknowledged for each in results), Counter())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+import zlib
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -11,6 +12,8 @@ from daemon.domain.ids import NAMESPACE
 NO_OUTCOME: Final = 202
 """Durable, but what it led to was not said."""
 REPEATS: Final = "IDEMPOTENCY_MISMATCH"
+EVERYWHERE: Final = "prices"
+"""The kind of request that is recorded on every tape."""
 
 
 @dataclass(frozen=True)
@@ -20,20 +23,18 @@ class Answer:
     status: int
     code: str | None
     resource: str | None
-    tape: int | None
-    offset: int | None
+    places: tuple[tuple[int, int], ...]
+    """Tape and offset, wherever it was recorded."""
     is_replay: bool
 
     @classmethod
     def of(cls, status: int, headers: Any, body: Any) -> Answer:
         given = body if isinstance(body, dict) else {}
-        places = given.get("recorded") or [{}]
         return cls(
             status,
             given.get("code"),
             given.get("id") or given.get("agentId"),
-            places[0].get("tape"),
-            places[0].get("offset"),
+            tuple((each["tape"], each["offset"]) for each in given.get("recorded") or ()),
             headers.get("Idempotency-Replayed") == "true",
         )
 
@@ -45,12 +46,11 @@ class Answer:
         """Whether both tell the outcome, and not the same one."""
         if not (self.tells_outcome and first.tells_outcome):
             return False
-        return (self.status, self.code, self.resource, self.tape, self.offset) != (
+        return (self.status, self.code, self.resource, self.places) != (
             first.status,
             first.code,
             first.resource,
-            first.tape,
-            first.offset,
+            first.places,
         )
 
 
@@ -82,8 +82,18 @@ class Ask:
         """The first answer that told the outcome."""
         return next((each for each in self.answers if each.tells_outcome), None)
 
+    def tapes(self, of: int) -> range:
+        """Where it must stand, of so many tapes, as the design says."""
+        if self.kind == EVERYWHERE:
+            return range(of)
+        home = zlib.crc32(self.owner.encode()) % of
+        return range(home, home + 1)
+
     def __str__(self) -> str:
-        said = ", ".join(f"{each.status} at {each.tape}/{each.offset}" for each in self.answers)
+        said = ", ".join(
+            f"{each.status} at {' '.join(f'{tape}/{offset}' for tape, offset in each.places)}"
+            for each in self.answers
+        )
         return f"{self.kind} {self.method} {self.path} key {self.key} input {self.id} ({said})"
 
 

@@ -11,10 +11,9 @@ import json
 from collections import Counter
 from typing import Any, Final, NamedTuple
 
-from asyncpg.connection import Connection
-
 from tests.kill.accounts import Accounts, Event
 from tests.kill.asks import Answer, Answered, Ask
+from tests.kill.stored import Stored
 
 GENESIS: Final = "0" * 64
 MAY_BE_WITHOUT_ENTRY: Final = "ObservePrices"
@@ -44,7 +43,7 @@ class Input(NamedTuple):
 class Audit:
     """What stands on one tape and its journal; `wrong` says where that breaks a promise."""
 
-    def __init__(self, tape: int = 0) -> None:
+    def __init__(self, tape: int = 0, tapes: int = 1) -> None:
         self.wrong: list[str] = []
         self.accounts = Accounts(self.wrong)
         self.copies = 0
@@ -53,9 +52,10 @@ class Audit:
         self.first: dict[str, int] = {}
         self.denied: set[str] = set()
         self.decisions: dict[str, Counter[str]] = {}
-        self._tape = tape
+        self.tape = tape
+        self.records = 0
+        self._tapes = tapes
         self._at = 0
-        self._records = 0
         self._hash = GENESIS
         self._parts: list[Event] = []
         self._entries: dict[int, list[Event]] = {}
@@ -63,50 +63,30 @@ class Audit:
         self._waiting: list[Ask] = []
         self._seen = 0
 
-    async def read(self, connection: Connection) -> None:
-        """Take what was stored since the last time, all in one snapshot."""
-        async with connection.transaction(isolation="repeatable_read", readonly=True):
-            head = await connection.fetchrow(
-                "SELECT head.next_offset AS inputs, journal.next_offset AS records, reached"
-                " FROM tape.heads AS head JOIN tape.journal_heads AS journal USING (tape) WHERE tape = $1",
-                self._tape,
-            )
-            if head is None:
-                return
-            inputs = await connection.fetch(
-                'SELECT "offset", at, data FROM tape.inputs WHERE tape = $1 AND "offset" >= $2'
-                ' ORDER BY "offset"',
-                self._tape,
-                len(self.inputs),
-            )
-            records = await connection.fetch(
-                'SELECT "offset", tape_offset, data FROM tape.entries WHERE tape = $1 AND "offset" >= $2'
-                ' ORDER BY "offset"',
-                self._tape,
-                self._records,
-            )
-        for offset, at, data in inputs:
+    def take(self, stored: Stored) -> None:
+        """Go on with what was stored since the last time."""
+        for offset, at, data in stored.inputs:
             self._take_input(offset, at, data)
-        for offset, tape_offset, data in records:
+        for offset, tape_offset, data in stored.records:
             self._take_record(offset, tape_offset, data)
-        if (head["inputs"], head["records"]) != (len(self.inputs), self._records):
+        if (stored.next_input, stored.next_record) != (len(self.inputs), self.records):
             self.wrong.append(
-                f"the heads say {head['inputs']} inputs and {head['records']} records,"
-                f" there are {len(self.inputs)} and {self._records}"
+                f"the heads say {stored.next_input} inputs and {stored.next_record} records,"
+                f" there are {len(self.inputs)} and {self.records}"
             )
         if self._parts:
             self.wrong.append(f"the journal ends inside the entry of tape offset {self._entry_offset}")
-        if not self.reached <= head["reached"] < len(self.inputs):
-            self.wrong.append(f"the journal has reached {head['reached']}, after {self.reached}")
+        if not self.reached <= stored.reached < len(self.inputs):
+            self.wrong.append(f"the journal has reached {stored.reached}, after {self.reached}")
             return
-        while self.reached < head["reached"]:
+        while self.reached < stored.reached:
             self.reached += 1
             self._take_entry(self.inputs[self.reached], self._entries.pop(self.reached, None))
         self.wrong.extend(f"an entry of tape offset {each}, beyond what is reached" for each in self._entries)
 
     def hold_to(self, acknowledged: Answered) -> None:
         """Every request acknowledged before the reading: on the tape, and once decided, with its effect."""
-        self._waiting += [ask for ask, _ in acknowledged[self._seen :]]
+        self._waiting += [ask for ask, _ in acknowledged[self._seen :] if self._holds(ask)]
         self._seen = len(acknowledged)
         still = []
         for ask in self._waiting:
@@ -119,8 +99,13 @@ class Audit:
                 self._hold_effect(ask)
         self._waiting = still
         for ask, answers in acknowledged:
-            for answer in answers:
-                self._hold_place(ask, answer)
+            if self._holds(ask):
+                for answer in answers:
+                    self._hold_place(ask, answer)
+
+    def _holds(self, ask: Ask) -> bool:
+        """Whether it must stand on this tape."""
+        return self.tape in ask.tapes(self._tapes)
 
     # --- tape ------------------------------------------------------------------------------------------
 
@@ -143,15 +128,15 @@ class Audit:
     def _take_record(self, offset: int, tape_offset: int, data: str) -> None:
         part = json.loads(data)
         where = f"journal offset {offset}"
-        if offset != self._records:
-            self.wrong.append(f"{where}: a gap or a copy, it stands behind {self._records - 1}")
+        if offset != self.records:
+            self.wrong.append(f"{where}: a gap or a copy, it stands behind {self.records - 1}")
         if part["prev"] != self._hash:
             self.wrong.append(f"{where}: the hash chain breaks")
         if part["tape_offset"] != tape_offset or part["part"] != len(self._parts):
             self.wrong.append(f"{where}: part {part['part']} of {part['tape_offset']} stands here")
         if tape_offset in self._entries or tape_offset <= self.reached:
             self.wrong.append(f"{where}: a second entry of tape offset {tape_offset}")
-        self._records = offset + 1
+        self.records = offset + 1
         self._hash = hashlib.sha256(data.encode()).hexdigest()
         self._parts.append(part)
         if len(self._parts) == part["parts"]:
@@ -215,18 +200,19 @@ class Audit:
     # --- what was acknowledged ---------------------------------------------------------------------------
 
     def _hold_place(self, ask: Ask, answer: Answer) -> None:
-        """The answer named a place where this very input stands."""
-        if answer.offset is None:
-            self.wrong.append(f"an answer without a place: {ask}")
-        elif answer.offset >= len(self.inputs) or self.inputs[answer.offset].id != ask.id:
-            self.wrong.append(f"LOST: acknowledged at tape offset {answer.offset}, not there: {ask}")
+        """The answer named the places where this very input stands."""
+        if [tape for tape, _ in answer.places] != list(ask.tapes(self._tapes)):
+            self.wrong.append(f"an answer names other tapes than it must: {ask}")
+        for tape, offset in answer.places:
+            if tape == self.tape and (offset >= len(self.inputs) or self.inputs[offset].id != ask.id):
+                self.wrong.append(f"LOST: acknowledged at tape offset {offset}, not there: {ask}")
 
     def _hold_effect(self, ask: Ask) -> None:
         is_denied = ask.id in self.denied
         told = ask.outcome
         if told is not None and (told.status in {404, 409}) != is_denied:
             self.wrong.append(f"answered {told.status}, but the journal has denied={is_denied}: {ask}")
-        if told is not None and told.offset != self.first[ask.id]:
+        if told is not None and (self.tape, self.first[ask.id]) not in told.places:
             self.wrong.append(f"the first copy stands at {self.first[ask.id]}: {ask}")
         if ask.kind != "signal":
             return

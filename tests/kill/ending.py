@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from asyncpg.connection import Connection
 
 from daemon.database import Database
 from daemon.records import ChainReader
-from ops.home import Home
-from ops.postgres import find_binaries, use_or_start
 from projections import rebuild
-from streams.log.embedded import EmbeddedLog
+from streams.log.contract import Log
 from tests.kill.asks import Book
 from tests.kill.audit import Audit
 from tests.kill.posters import Poster, Sender
@@ -60,47 +57,33 @@ async def still_trades(trader: Poster, operator: Poster, agents: tuple[str, ...]
     book.wrong.append(f"a new signal is not filled: orders are {shown}: {ask}")
 
 
-async def hold_finally(home: Path, book: Book) -> Audit:
-    """With the daemon stopped: all of tape and journal from the first byte, and the read models."""
-    audit = Audit()
-    async with use_or_start(Home.open(home), find_binaries(None)) as dsn:
-        database = await Database.open(dsn, "tapefold kill suite")
-        try:
-            connection = await database.session()
-            await audit.read(connection)
-            await _hold_read_models(connection, audit)
-            connection.terminate()
-            audit.hold_to(book.answered())
-            if audit.reached != len(audit.inputs) - 1:
-                audit.wrong.append(f"stopped at {audit.reached} of {len(audit.inputs) - 1}: not drained")
-            await _hold_log(database, audit)
-        finally:
-            await database.close()
-    return audit
+async def hold_stored(log: Log, database: Database, audits: Sequence[Audit]) -> None:
+    """Read models are what the audits computed, and the product's own reading agrees with both.
 
-
-async def _hold_log(database: Database, audit: Audit) -> None:
-    """The product's own reading agrees: the chain, and read models against a fresh fold."""
-    log = await EmbeddedLog.open(database)
-    try:
+    What is wrong is said in the first of the audits.
+    """
+    connection = await database.session()
+    await _hold_read_models(connection, audits)
+    connection.terminate()
+    for audit in audits:
         chain, after = ChainReader(), -1
-        while records := (await log.read_journal(0, after, PAGE)).records:
+        while records := (await log.read_journal(audit.tape, after, PAGE)).records:
             for _ in chain.read(records):
                 pass
             after = records[-1].offset
         if not chain.whole:
             audit.wrong.append("the journal ends inside an entry")
-        found = await rebuild.check(log, database)
-        audit.wrong.extend(f"a read model differs from a fresh fold: {each}" for each in found)
-    finally:
-        await log.close()
+    found = await rebuild.check(log, database)
+    audits[0].wrong.extend(f"a read model differs from a fresh fold: {each}" for each in found)
 
 
-async def _hold_read_models(connection: Connection, audit: Audit) -> None:
+async def _hold_read_models(connection: Connection, audits: Sequence[Audit]) -> None:
     """Balances are the sums of ledger entries, open positions are the lots of fills, decisions are there."""
+    wrong = audits[0].wrong
     rows = await connection.fetch("SELECT agent_id::text, mint, balance FROM read.balances")
     stored = {(row["agent_id"], row["mint"]): int(row["balance"]) for row in rows if row["balance"]}
-    _same(audit, "balance", stored, {key: sum_ for key, sum_ in audit.accounts.balances.items() if sum_})
+    sums = {key: sum_ for each in audits for key, sum_ in each.accounts.balances.items() if sum_}
+    _same(wrong, "balance", stored, sums)
     rows = await connection.fetch(
         "SELECT agent_id::text, mint, id::text, quantity, cost_lamports FROM read.positions"
         " WHERE closed_at IS NULL"
@@ -109,15 +92,19 @@ async def _hold_read_models(connection: Connection, audit: Audit) -> None:
         (row["agent_id"], row["mint"]): (row["id"], int(row["quantity"]), int(row["cost_lamports"]))
         for row in rows
     }
-    _same(audit, "position", held, audit.accounts.open_positions())
+    lots = {key: lot for each in audits for key, lot in each.accounts.open_positions().items()}
+    _same(wrong, "position", held, lots)
     rows = await connection.fetch(
         "SELECT signal_id::text AS signal, count(*) AS decisions FROM read.signal_decisions GROUP BY 1"
     )
     decided = {row["signal"]: row["decisions"] for row in rows}
-    _same(audit, "decisions", decided, {each: sum(by.values()) for each, by in audit.decisions.items()})
+    computed = {key: sum(by.values()) for each in audits for key, by in each.decisions.items()}
+    _same(wrong, "decisions", decided, computed)
 
 
-def _same(audit: Audit, what: str, stored: Mapping[Any, Any], computed: Mapping[Any, Any]) -> None:
-    for key in sorted({*stored, *computed}):
-        if stored.get(key) != computed.get(key):
-            audit.wrong.append(f"{what} of {key}: shown {stored.get(key)}, computed {computed.get(key)}")
+def _same(wrong: list[str], what: str, stored: Mapping[Any, Any], computed: Mapping[Any, Any]) -> None:
+    wrong.extend(
+        f"{what} of {key}: shown {stored.get(key)}, computed {computed.get(key)}"
+        for key in sorted({*stored, *computed})
+        if stored.get(key) != computed.get(key)
+    )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
-from collections.abc import Awaitable, Callable
 from typing import Final
 
+from tests.kill.choosing import Moves, WrongExit
 from tests.kill.victims import Daemon
 
 START_SECONDS: Final = 2.5
@@ -88,13 +88,7 @@ async def stopped(victim: Daemon, chance: random.Random) -> int:
     return 0
 
 
-class WrongExit(Exception):
-    """The daemon did not end as it must."""
-
-
-Move = Callable[[Daemon, random.Random], Awaitable[int]]
-
-MOVES: Final[tuple[tuple[Move, int], ...]] = (
+MOVES: Final[Moves[Daemon]] = (
     (daemon, 30),
     (postgres, 25),
     (both, 10),
@@ -105,19 +99,3 @@ MOVES: Final[tuple[tuple[Move, int], ...]] = (
     (stopped, 6),
 )
 """With how often each is chosen."""
-
-
-class Chooser:
-    """Chooses moves by their weights; the first ones are all of them once, in an order of chance."""
-
-    def __init__(self, chance: random.Random) -> None:
-        self._chance = chance
-        self._first = [move for move, _ in MOVES]
-        chance.shuffle(self._first)
-
-    def choose(self) -> Move:
-        if self._first:
-            return self._first.pop()
-        moves, weights = zip(*MOVES, strict=True)
-        chosen: Move = self._chance.choices(moves, weights)[0]
-        return chosen

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import aiohttp
@@ -33,11 +33,11 @@ CONFIGS: Final[tuple[dict[str, Any], ...]] = (
 
 
 class Sender:
-    """Sends requests of one owner to wherever the daemon listens."""
+    """Sends requests of one owner to wherever Tapefold listens, each attempt to any of these addresses."""
 
-    def __init__(self, base: str, owner: str, key: str, book: Book, chance: random.Random) -> None:
+    def __init__(self, bases: Sequence[str], owner: str, key: str, book: Book, chance: random.Random) -> None:
         self.owner = owner
-        self._base = base
+        self._bases = bases
         self._key = key
         self._book = book
         self._chance = chance
@@ -45,6 +45,9 @@ class Sender:
 
     async def close(self) -> None:
         await self._session.close()
+
+    def _base(self) -> str:
+        return self._bases[0] if len(self._bases) == 1 else self._chance.choice(self._bases)
 
     async def attempt(self, ask: Ask, seconds: float = ATTEMPT_SECONDS_MAX) -> tuple[int, Any, Any]:
         """One request; raises what the connection gives."""
@@ -55,7 +58,7 @@ class Sender:
             headers["Prefer"] = "respond-async"
         async with self._session.request(
             ask.method,
-            self._base + ask.path,
+            self._base() + ask.path,
             headers=headers,
             json={} if ask.body is None else ask.body,
             timeout=aiohttp.ClientTimeout(total=seconds),
@@ -99,7 +102,7 @@ class Sender:
         """What a route shows, or None if it cannot be had now."""
         try:
             async with self._session.get(
-                self._base + path,
+                self._base() + path,
                 headers={"X-API-Key": self._key},
                 timeout=aiohttp.ClientTimeout(total=ATTEMPT_SECONDS_MAX),
             ) as response:

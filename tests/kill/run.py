@@ -1,15 +1,13 @@
-"""One run: a fresh home, posters, kills, and what must hold after each of them and at the end."""
+"""One run: a fresh installation, posters, kills, and what must hold after each of them and at the end."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 import shutil
-import signal
-import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,16 +15,14 @@ from typing import Any, Final
 
 import asyncpg
 
-from ops.home import Home
-from ops.postgres import remove_database
+from api.identity.keys import Scope
 from tests.kill.asks import Answered, Book
 from tests.kill.audit import Audit
-from tests.kill.ending import hold_finally, still_trades, tell_again
-from tests.kill.moves import Chooser, WrongExit
+from tests.kill.choosing import WrongExit
+from tests.kill.ending import still_trades, tell_again
 from tests.kill.posters import Poster, Sender, closes, commands, newcomers, posting, prices, signals
-from tests.kill.victims import ROOT, Daemon, DidNotStart, free_port
+from tests.kill.victims import Child, DidNotStart
 
-OWNERS: Final = ("alice", "bob")
 AGENTS_EACH: Final = 3
 LAST_ANSWER_SECONDS_MAX: Final = 60.0
 QUIET_SECONDS_MAX: Final = 180.0
@@ -71,17 +67,19 @@ class Result:
 
 
 class Run:
-    """A run under way."""
+    """A run under way. What is killed, and where things are stored, its kinds say."""
 
-    def __init__(self, plan: Plan) -> None:
+    owners: Sequence[str]
+    """Those with agents from the beginning."""
+
+    def __init__(self, plan: Plan, tapes: int = 1) -> None:
         self.plan = plan
         self.result = Result(plan.seed)
         self.book = Book()
-        self.audit = Audit()
+        self.tapes = tapes
+        self.audits = self._fresh_audits()
         self.chance = random.Random(f"{plan.seed} moves")
         plan.folder.mkdir(parents=True)
-        port = free_port(self.chance.randrange(10_000))
-        self.daemon = Daemon(plan.folder, port, plan.launcher)
         self.keys: dict[str, str] = {}
         self.agents: dict[str, tuple[str, ...]] = {}
 
@@ -90,7 +88,7 @@ class Run:
         began = time.monotonic()
         try:
             async with AsyncExitStack() as stack:
-                stack.push_async_callback(self.daemon.abandon)
+                stack.push_async_callback(self._abandon)
                 async with asyncio.timeout(QUIET_SECONDS_MAX):
                     await self._begin(stack)
                 await self._kill_under_load(stack)
@@ -101,57 +99,62 @@ class Run:
                     async with asyncio.timeout(QUIET_SECONDS_MAX):
                         await self._finish(stack)
         except TimeoutError:
-            self.result.wrong.append(
-                f"no end: see {self.daemon.errors.name}; last move: {self.result.last_move}"
-            )
+            self.result.wrong.append(f"no end: last move: {self.result.last_move}")
         except (DidNotStart, WrongExit, asyncpg.PostgresError) as error:
             self.result.wrong.append(f"{type(error).__name__}: {error}")
         self._sum_up(began)
         return self.result
 
     def remove(self) -> None:
-        """Delete the run's home and its database; only after a run that found nothing."""
-        home = Home.open(self.daemon.home)
-        with home.lock():
-            remove_database(home)
+        """Delete all that the run has made; only after a run that found nothing."""
         shutil.rmtree(self.plan.folder)
+
+    # --- what its kinds say --------------------------------------------------------------------------------
+
+    def _children(self) -> Sequence[Child]:
+        """The processes under test."""
+        raise NotImplementedError
+
+    def _bases(self) -> Sequence[str]:
+        """Where the API is served."""
+        raise NotImplementedError
+
+    async def _key(self, owner: str, *scopes: Scope) -> str:
+        """A new API key of an owner."""
+        raise NotImplementedError
+
+    async def _begin(self, stack: AsyncExitStack) -> None:
+        """Start, and make owners, keys and agents."""
+        raise NotImplementedError
+
+    def _next_move(self) -> tuple[str, Callable[[], Awaitable[int]]]:
+        """A move's name, and how to make it: it returns how many were killed, when all are ready again."""
+        raise NotImplementedError
+
+    async def _read(self, audits: Sequence[Audit]) -> None:
+        """Let the audits take what is stored now."""
+        raise NotImplementedError
+
+    async def _restart(self) -> None:
+        """Kill and start again what decides."""
+        raise NotImplementedError
+
+    async def _end(self) -> None:
+        """End everything in order, and hold what is stored to what it must be, from the first byte."""
+        raise NotImplementedError
+
+    async def _abandon(self) -> None:
+        """Whatever still runs ends: for leaving."""
+        raise NotImplementedError
 
     # --- before ------------------------------------------------------------------------------------------
 
-    async def _begin(self, stack: AsyncExitStack) -> None:
-        """Kills during the very first start, then owners, keys and agents."""
-        for _ in range(self.plan.first_kills):
-            await self.daemon.start()
-            await asyncio.sleep(self.chance.uniform(0, 4))
-            await self.daemon.kill()
-            self._count("first start", 1)
-            if self.chance.random() < 0.3 and self.daemon.kill_postgres():
-                self._count("first start", 1)
-        await self.daemon.start()
-        await self.daemon.ready()
-        key = self.daemon.home / "admin.key"
-        if key.exists():
-            self.keys["operator"] = key.read_text(encoding="utf-8").strip()
-        else:
-            self.result.wrong.append("no admin key was left by the first start")
-            self.keys["operator"] = await self._key("operator", "admin")
-        for owner in (*OWNERS, "carol"):
+    async def _make_owners(self, stack: AsyncExitStack) -> None:
+        for owner in (*self.owners, "carol"):
             self.keys[owner] = await self._key(owner, "read", "signals", "trade")
-        for owner in OWNERS:
+        for owner in self.owners:
             maker = self._poster("setup", owner, stack, signals(()))
             self.agents[owner] = await self._make_agents(maker)
-
-    async def _key(self, owner: str, *scopes: str) -> str:
-        given = [part for scope in scopes for part in ("--scope", scope)]
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "ops.cli", "keys", "create", "--home", str(self.daemon.home),
-            "--name", f"{owner} kill", "--owner", owner, *given,
-            cwd=ROOT, stdout=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        said, _ = await process.communicate()
-        if process.returncode:
-            raise DidNotStart(f"tapefold keys create ended with {process.returncode}")
-        return said.decode().strip()
 
     async def _make_agents(self, maker: Poster) -> tuple[str, ...]:
         made = []
@@ -165,102 +168,105 @@ class Run:
 
     def _poster(self, name: str, owner: str, stack: AsyncExitStack, make: Any) -> Poster:
         chance = random.Random(f"{self.plan.seed} sender {name} {owner}")
-        sender = Sender(self.daemon.base, owner, self.keys[owner], self.book, chance)
+        sender = Sender(self._bases(), owner, self.keys[owner], self.book, chance)
         stack.push_async_callback(sender.close)
         return Poster(f"{name}-{owner}", sender, self.book, self.plan.seed, make)
 
     def _posters(self, stack: AsyncExitStack) -> list[Poster]:
-        alice, bob = (self.agents[owner] for owner in OWNERS)
-        return [
-            self._poster("signals-1", "alice", stack, signals(alice)),
-            self._poster("signals-2", "alice", stack, signals(alice)),
-            self._poster("signals", "bob", stack, signals(bob)),
+        made = [
+            self._poster("signals-2", self.owners[0], stack, signals(self.agents[self.owners[0]])),
             self._poster("prices", "operator", stack, prices()),
-            self._poster("commands", "alice", stack, commands(alice)),
-            self._poster("commands", "bob", stack, commands(bob)),
-            self._poster("closes", "alice", stack, closes()),
-            self._poster("closes", "bob", stack, closes()),
             self._poster("newcomers", "carol", stack, newcomers()),
         ]
+        for owner, agents in self.agents.items():
+            made += [
+                self._poster("signals", owner, stack, signals(agents)),
+                self._poster("commands", owner, stack, commands(agents)),
+                self._poster("closes", owner, stack, closes()),
+            ]
+        return made
 
     # --- under load --------------------------------------------------------------------------------------
 
     async def _kill_under_load(self, stack: AsyncExitStack) -> None:
-        chooser = Chooser(self.chance)
         async with posting(self._posters(stack), LAST_ANSWER_SECONDS_MAX, self.book):
             while self.result.kills < self.plan.kills and not self._wrong():
                 await self._load_for(self.chance.uniform(*self.plan.seconds_between))
-                move = chooser.choose()
-                self.result.last_move = f"{move.__name__}, after {self.result.kills} kills"
+                name, move = self._next_move()
+                self.result.last_move = f"{name}, after {self.result.kills} kills"
                 acknowledged = self.book.answered()
-                self._count(move.__name__, await move(self.daemon, self.chance))
-                await self.daemon.ready()
+                self._count(name, await move())
                 await self._look(acknowledged)
                 self.plan.say(
-                    f"  {self.result.kills:4} kills  {move.__name__:17} {len(self.book.acknowledged):6}"
-                    f" acknowledged  {len(self.audit.inputs):6} inputs  {self.audit.copies:4} copies"
+                    f"  {self.result.kills:4} kills  {name:17} {len(self.book.acknowledged):6}"
+                    f" acknowledged  {sum(len(each.inputs) for each in self.audits):6} inputs"
+                    f"  {sum(each.copies for each in self.audits):4} copies"
                 )
         await self._look(self.book.answered())
 
     async def _load_for(self, seconds: float) -> None:
-        """Let the posters post; nobody kills the daemon now, so it must not end."""
+        """Let the posters post; nobody kills anything now, so nothing must end."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            if not self.daemon.is_running:
-                self.result.wrong.append(f"the daemon ended by itself: see {self.daemon.errors.name}")
+            ended = [child for child in self._children() if not child.is_running]
+            if ended:
+                self.result.wrong += [
+                    f"{each.name} ended by itself: see {each.errors.name}" for each in ended
+                ]
                 return
             await asyncio.sleep(0.05)
 
     async def _look(self, acknowledged: Answered) -> None:
         """What must hold at any moment. What was acknowledged before a kill is looked for after it."""
-        connection = await self.daemon.connect()
-        try:
-            await self.audit.read(connection)
-        finally:
-            connection.terminate()
-        self.audit.hold_to(acknowledged)
+        await self._read(self.audits)
+        for audit in self.audits:
+            audit.hold_to(acknowledged)
 
     async def _read_again(self) -> None:
         """What is wrong is not a matter of a moment: read all from the first byte, after another start."""
-        await self.daemon.kill()
-        await self.daemon.start()
-        await self.daemon.ready()
-        found, self.audit = self.audit, Audit()
+        await self._restart()
+        found, self.audits = self.audits, self._fresh_audits()
         await self._look(self.book.answered())
-        self.audit.wrong = [*found.wrong, *(f"read again: {each}" for each in self.audit.wrong)]
+        for old, new in zip(found, self.audits, strict=True):
+            new.wrong = [*old.wrong, *(f"read again: {each}" for each in new.wrong)]
+
+    def _fresh_audits(self) -> list[Audit]:
+        return [Audit(tape, self.tapes) for tape in range(self.tapes)]
 
     def _count(self, move: str, kills: int) -> None:
         self.result.kills += kills
         self.result.moves[move] += 1
 
     def _wrong(self) -> list[str]:
-        return [*self.result.wrong, *self.audit.wrong, *self.book.wrong]
+        of_tapes = [
+            each if self.tapes == 1 else f"tape {audit.tape}: {each}"
+            for audit in self.audits
+            for each in audit.wrong
+        ]
+        return [*self.result.wrong, *of_tapes, *self.book.wrong]
 
     # --- after -------------------------------------------------------------------------------------------
 
     async def _finish(self, stack: AsyncExitStack) -> None:
         again = {owner: self._poster("again", owner, stack, signals(())) for owner in self.keys}
         await tell_again({owner: each.sender for owner, each in again.items()}, self.book, self.chance)
-        traders = self._poster("last", "alice", stack, signals(self.agents["alice"]))
-        await still_trades(traders, again["operator"], self.agents["alice"], self.book)
-        self.daemon.send(signal.SIGTERM)
-        code = await self.daemon.end()
-        if code != 0:
-            self.result.wrong.append(f"the last SIGTERM ended the daemon with code {code}")
-        if self.daemon.postmaster() is not None:
-            self.result.wrong.append("the daemon ended and left its Postgres running")
-        self.audit = await hold_finally(self.daemon.home, self.book)
+        for owner in self.owners:
+            trader = self._poster("last", owner, stack, signals(self.agents[owner]))
+            await still_trades(trader, again["operator"], self.agents[owner], self.book)
+        await self._end()
 
     def _sum_up(self, began: float) -> None:
         result, book = self.result, self.book
         result.wrong = self._wrong()
-        result.notes = self.daemon.notes
+        result.notes = [note for child in self._children() for note in child.notes]
         result.acknowledged.update(each.kind for each in book.acknowledged)
         result.attempts, result.retried = book.attempts, book.retried
         result.refusals.update(book.refusals)
-        result.inputs, result.copies = len(self.audit.inputs), self.audit.copies
-        result.decisions = sum(sum(each.values()) for each in self.audit.decisions.values())
-        result.fills, result.lives = self.audit.accounts.fills, self.daemon.lives
+        result.inputs = sum(len(each.inputs) for each in self.audits)
+        result.copies = sum(each.copies for each in self.audits)
+        result.decisions = sum(sum(by.values()) for each in self.audits for by in each.decisions.values())
+        result.fills = sum(each.accounts.fills for each in self.audits)
+        result.lives = sum(child.lives for child in self._children())
         result.seconds = time.monotonic() - began
 
 

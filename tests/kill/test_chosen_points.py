@@ -39,7 +39,7 @@ async def test_an_admin_key_is_left(tmp_path: Path, module: str, function: str, 
         await daemon.start()
         await daemon.ready()
         key = (daemon.home / "admin.key").read_text(encoding="utf-8").strip()
-        sender = Sender(daemon.base, "operator", key, Book(), random.Random(0))
+        sender = Sender([daemon.base], "operator", key, Book(), random.Random(0))
         try:
             assert await sender.get("/api/v1/agents") == []
         finally:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.kill.careless import FAULTS
-from tests.kill.run import Plan, Run, describe
+from tests.kill.embedded import EmbeddedRun
+from tests.kill.run import Plan, describe
 
 KILLS = 6
 CONTROL_KILLS_MAX = 15
@@ -21,7 +22,7 @@ SEED = os.environ.get("TAPEFOLD_TEST_KILL_SEED", "short")
 async def test_what_is_acknowledged_survives_kills(tmp_path: Path) -> None:
     """Through kill -9 of daemon and Postgres, all that was acknowledged has its effect exactly once."""
     plan = Plan(SEED, KILLS, tmp_path / "run", SECONDS_BETWEEN, first_kills=1)
-    run = Run(plan)
+    run = EmbeddedRun(plan)
     result = await run.run()
     assert not result.wrong, describe(result, plan.folder)
     assert result.kills >= KILLS
@@ -36,7 +37,9 @@ async def test_what_is_acknowledged_survives_kills(tmp_path: Path) -> None:
 async def test_a_broken_promise_is_found(tmp_path: Path, fault: str) -> None:
     """A daemon that breaks one rule fails the suite, for that reason: so its silence means something."""
     launcher = ("tests.kill.careless", fault)
-    run = Run(Plan(f"{SEED}-{fault}", CONTROL_KILLS_MAX, tmp_path / "run", SECONDS_BETWEEN, launcher, 0))
+    run = EmbeddedRun(
+        Plan(f"{SEED}-{fault}", CONTROL_KILLS_MAX, tmp_path / "run", SECONDS_BETWEEN, launcher, 0)
+    )
     result = await run.run()
     assert any(FAULTS[fault].shows_as in each for each in result.wrong), result.wrong
     run.remove()

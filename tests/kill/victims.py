@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -33,19 +33,26 @@ class DidNotStart(Exception):
     """The daemon does not come up any more."""
 
 
-class Daemon:
-    """`tapefold up` on one home, over all its lives."""
+class Child:
+    """One process of ours, over all its lives."""
 
-    def __init__(self, folder: Path, port: int, launcher: Sequence[str] = ("ops.cli",)) -> None:
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        arguments: Sequence[str],
+        settings: Mapping[str, str],
+        launcher: Sequence[str] = ("ops.cli",),
+    ) -> None:
+        self.name = name
         self.folder = folder
-        self.home = folder / "home"
-        self.base = f"http://127.0.0.1:{port}"
         self.lives = 0
         self.notes: list[str] = []
         """Starts that ended by themselves, and what they said last."""
-        self._postgres_killed_in = 0
-        self._port = port
+        self._arguments = arguments
+        self._settings = settings
         self._launcher = launcher
+        self._excused_in = 0
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -53,34 +60,48 @@ class Daemon:
         return self._process is not None and self._process.returncode is None
 
     @property
+    def pid(self) -> int:
+        """The process of its present life."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether this life of it has ever said that it listens."""
+        return b"listening on " in self.output.read_bytes()
+
+    @property
     def output(self) -> Path:
-        return self.folder / f"daemon-{self.lives:03d}.out"
+        return self.folder / f"{self.name}-{self.lives:03d}.out"
 
     @property
     def errors(self) -> Path:
-        return self.folder / f"daemon-{self.lives:03d}.err"
+        return self.folder / f"{self.name}-{self.lives:03d}.err"
+
+    def excuse(self) -> None:
+        """What this life needs to start was taken from it: it may end by itself until it is ready."""
+        self._excused_in = self.lives
 
     async def start(self) -> None:
         """Start it; it need not be ready."""
         assert not self.is_running
         self.lives += 1
         environment = {name: value for name, value in os.environ.items() if not name.startswith("TAPEFOLD_")}
-        environment["TAPEFOLD_POSTGRES_RESTARTS_PER_MINUTE"] = RESTARTS
+        environment |= self._settings
         with self.output.open("wb") as output, self.errors.open("wb") as errors:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", *self._launcher,
-                "up", "--home", str(self.home), "--port", str(self._port),
+                sys.executable, "-m", *self._launcher, *self._arguments,
                 cwd=ROOT, env=environment, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=errors,
             )  # fmt: skip
 
     async def ready(self) -> None:
-        """Return when it says that it listens; start it again where a killed database ended its start."""
+        """Return when it says that it listens; start it again where what it needs was killed meanwhile."""
         end = time.monotonic() + START_SECONDS_MAX
-        while b"listening on " not in self.output.read_bytes():
+        while not self.is_ready:
             if not self.is_running:
                 lines = self.errors.read_text(errors="replace").strip().splitlines()
-                said = f"life {self.lives}: {lines[-1] if lines else 'said nothing'}"[:400]
-                if self._postgres_killed_in != self.lives:
+                said = f"{self.name}, life {self.lives}: {lines[-1] if lines else 'said nothing'}"[:400]
+                if self._excused_in != self.lives:
                     raise DidNotStart(f"a start ended by itself, and nobody had killed its database: {said}")
                 self.notes.append(said)
                 await asyncio.sleep(0.1)
@@ -106,6 +127,18 @@ class Daemon:
         async with asyncio.timeout(seconds):
             return await self._process.wait()
 
+
+class Daemon(Child):
+    """`tapefold up` on one home."""
+
+    def __init__(self, folder: Path, port: int, launcher: Sequence[str] = ("ops.cli",)) -> None:
+        self.home = folder / "home"
+        self.base = f"http://127.0.0.1:{port}"
+        super().__init__(
+            "daemon", folder, ("up", "--home", str(self.home), "--port", str(port)),
+            {"TAPEFOLD_POSTGRES_RESTARTS_PER_MINUTE": RESTARTS}, launcher,
+        )  # fmt: skip
+
     # --- its Postgres ------------------------------------------------------------------------------------
 
     def postmaster(self) -> Postmaster | None:
@@ -120,7 +153,7 @@ class Daemon:
         found = self.postmaster()
         if found is None:
             return False
-        self._postgres_killed_in = self.lives
+        self.excuse()
         found.send(signal.SIGKILL)
         return True
 

@@ -162,7 +162,8 @@ class History:
 
         Ours never lie behind Kafka's: marks and what was aborted only push them further.
         """
-        low, high = first, end
+        # The first record is the first of all: no looking for it, a trader that takes over starts there.
+        low, high = first, end if first else first
         while low < high:
             middle = (low + high) // 2
             reader.seek(middle)

@@ -78,7 +78,7 @@ async def _control(given: argparse.Namespace, kit: Kit, seed: str, folder: Path)
     for name, fault in FAULTS.items():
         launcher = ("tests.kill.kafka.careless", name)
         plan = Plan(f"{seed}-{name}", given.kills, folder / name, tuple(given.seconds_between), launcher)
-        run = KafkaRun(plan, kit, fault.moves)
+        run = KafkaRun(plan, kit, fault.moves, hold_epochs=False)
         result = await run.run()
         found = [each for each in result.wrong if fault.shows_as in each]
         if found:

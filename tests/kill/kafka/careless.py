@@ -84,8 +84,8 @@ class Fault(NamedTuple):
 
 
 FAULTS: Final[dict[str, Fault]] = {
-    "no-fence": Fault(no_fence, "a second entry of tape offset", ((moves.zombie, 1),)),
-    "past-a-refusal": Fault(past_a_refusal, "a gap or a copy", ((moves.refused, 1),)),
+    "no-fence": Fault(no_fence, "a second entry of tape offset", ((moves.long_zombie, 1),)),
+    "past-a-refusal": Fault(past_a_refusal, "beyond what is reached", ((moves.refused, 1),)),
 }
 
 

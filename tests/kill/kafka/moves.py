@@ -64,6 +64,16 @@ async def zombie(victim: Cluster, chance: random.Random) -> int:
     return 1
 
 
+async def long_zombie(victim: Cluster, chance: random.Random) -> int:
+    """A worker stands still until another has surely decided on its tapes, and both go on for a while."""
+    chosen = chance.choice(victim.workers)
+    chosen.send(signal.SIGSTOP)
+    await asyncio.sleep(2 * SILENT_SECONDS_MAX + chance.uniform(0, 3))
+    chosen.send(signal.SIGCONT)
+    await asyncio.sleep(TAKE_OVER_SECONDS)
+    return 1
+
+
 async def nap(victim: Cluster, chance: random.Random) -> int:
     """Any process stands still for a moment."""
     chosen = chance.choice(victim.children)

@@ -37,11 +37,15 @@ class KafkaRun(Run):
 
     owners = ("alice", "bob", "erin", "frank")
 
-    def __init__(self, plan: Plan, kit: Kit, moves: Moves[Cluster] = MOVES) -> None:
+    def __init__(
+        self, plan: Plan, kit: Kit, moves: Moves[Cluster] = MOVES, *, hold_epochs: bool = True
+    ) -> None:
+        """Without holding epochs a broken fence is not seen by itself, only by what it leads to."""
         super().__init__(plan, TAPES)
         self.cluster = Cluster(kit, plan.folder, self.chance, plan.launcher)
         self.stalls: list[float] = []
         """After each move, how long it took until every tape had decided all that was on it then."""
+        self._hold_epochs = hold_epochs
         self._chooser = Chooser(self.chance, moves)
         self._reader: Reader | None = None
 
@@ -92,7 +96,7 @@ class KafkaRun(Run):
 
     async def _read(self, audits: Sequence[Audit]) -> None:
         if self._reader is None:
-            self._reader = Reader(self.cluster.brokers, self.tapes)
+            self._reader = Reader(self.cluster.brokers, self.tapes, hold_epochs=self._hold_epochs)
             await self._reader.start()
         try:
             stored = await self._reader.read()

@@ -41,7 +41,7 @@ async def test_a_missing_check_is_found(tmp_path: Path, kafka_kit: Kit, fault: s
     """Workers without the checks of a commit break the journal, and the suite says how."""
     launcher = ("tests.kill.kafka.careless", fault)
     plan = Plan(f"{SEED}-{fault}", CONTROL_KILLS_MAX, tmp_path / "run", SECONDS_BETWEEN, launcher)
-    run = KafkaRun(plan, kafka_kit, FAULTS[fault].moves)
+    run = KafkaRun(plan, kafka_kit, FAULTS[fault].moves, hold_epochs=False)
     result = await run.run()
     assert any(FAULTS[fault].shows_as in each for each in result.wrong), result.wrong
     run.remove()

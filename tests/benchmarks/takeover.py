@@ -76,6 +76,7 @@ async def _kill_all(cluster: Cluster) -> list[float]:
         for number in range(KILLS):
             victim = cluster.workers[number % len(cluster.workers)]
             tapes = await _tapes_of(database, victim)
+            await watch.seen()
             began = time.perf_counter()
             await victim.kill()
             at = await watch.entries_after(tapes, began)
@@ -139,6 +140,12 @@ class Watch:
         if self._task is not None:
             self._task.cancel()
         await self._consumer.stop()
+
+    async def seen(self) -> None:
+        """Return when each journal had an entry."""
+        async with asyncio.timeout(BACK_SECONDS_MAX):
+            while len(self._epochs) < TAPES:
+                await asyncio.sleep(0.002)
 
     async def entries_after(self, tapes: Sequence[int], began: float) -> list[float]:
         """When each of these journals had its first entry under a later claim than before."""

@@ -31,7 +31,7 @@ from tests.support.kafka.java import KafkaMissingError
 
 KILLS: Final = 10
 OWNER: Final = "taken"
-SECONDS_BETWEEN: Final = 0.01
+SECONDS_BETWEEN: Final = 0.02
 """Between two inputs of one tape."""
 BACK_SECONDS_MAX: Final = 60.0
 
@@ -43,7 +43,7 @@ WHERE lock.locktype = 'advisory' AND lock.granted AND lock.objsubid = 2 AND lock
 
 
 async def run() -> Sequence[Figure]:
-    """Ten kills of a worker that holds two of four tapes, each of which gets an input every 10 ms."""
+    """Ten kills of a worker that holds two of four tapes, each of which gets an input every 20 ms."""
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
         kit = await asyncio.to_thread(prepare)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,12 @@ from typing import Any
 import asyncpg
 import pytest
 
+from daemon.domain.values import Owner
 from daemon.settings import Settings
-from ops.cli import log_copy
+from ops.cli import log_copy, rebuild
+from ops.cli.verify import verify
 from ops.errors import StartError
+from ops.installation import read_settings
 from ops.log_moving import copying
 from streams.log.copying import CopyFailed
 from streams.log.embedded_filling import EmbeddedTarget
@@ -20,9 +23,9 @@ from streams.log.kafka_address import parse_url
 from streams.log.kafka_filling import KafkaTarget
 from streams.log.kafka_topics import check, delete
 from streams.standing import tape_of
-from daemon.domain.values import Owner
 from tests.support.cli import Cli
 from tests.support.kafka.server import Endpoint
+from tests.support.postgres import Databases
 from tests.support.served import serve, trading
 
 INPUTS = 'SELECT tape, "offset", at, data FROM tape.inputs ORDER BY tape, "offset"'
@@ -90,42 +93,58 @@ async def kafka_url(kafka_broker: Endpoint, kafka_prefix: str) -> AsyncIterator[
     await delete(parse_url(url))
 
 
+class Moving:
+    """The commands on one installation, in this process: each as a process of its own would cost seconds."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, database_url: str, home: Path) -> None:
+        patch.setenv("TAPEFOLD_DATABASE_URL", database_url)
+        patch.setenv("TAPEFOLD_HOME", str(home))
+        self._patch = patch
+
+    async def copy(self, source: str, target: str, *, replace: bool = False) -> None:
+        await log_copy._move(None, source, log_copy._place("--to", target), replace=replace)
+
+    async def are_sound(self, log: str) -> None:
+        """The log's chain holds, and the read models are its fold."""
+        self._patch.setenv("TAPEFOLD_LOG", log)
+        await verify(read_settings())
+        assert await rebuild._check(None) == []
+
+
+@pytest.fixture
+def moving(monkeypatch: pytest.MonkeyPatch, database_url: str, tmp_path: Path) -> Moving:
+    return Moving(monkeypatch, database_url, tmp_path / "home")
+
+
 @pytest.mark.parametrize("tapes", [1, 4])
 async def test_a_move_to_kafka_and_back_changes_nothing(
-    database_url: str, tmp_path: Path, kafka_url: str, tapes: int, monkeypatch: pytest.MonkeyPatch
+    database_url: str, moving: Moving, kafka_url: str, tapes: int
 ) -> None:
     """Bytes, offsets and times are the same there and back, and so are the read models before and after."""
-    cli = Cli(tmp_path / "home", database_url)
     await trade(database_url, Settings(), tapes)
     before = await hashes(database_url)
     inputs, entries, heads = await rows(database_url, INPUTS, ENTRIES, HEADS)
 
-    moved = await cli.run("log", "copy", "--from", "embedded", "--to", kafka_url)
-    assert moved.code == 0, moved
-    assert moved.out.count("the same on both: ") == tapes
-    assert (await cli.run("verify")).code == 2, "the embedded log is not this database's any more"
-    monkeypatch.setenv("TAPEFOLD_LOG", kafka_url)
-    assert (await cli.run("rebuild", "--check")).code == 0
-    assert (await cli.run("verify")).code == 0
-    assert (await cli.run("rebuild")).code == 0
+    await moving.copy("embedded", kafka_url)
+    with pytest.raises(StartError, match="this database belongs to the log 'kafka"):
+        await moving.are_sound("embedded")
+    await moving.are_sound(kafka_url)
+    await rebuild._rebuild(None)
     assert await hashes(database_url) == before
 
     await trade(database_url, Settings(log=kafka_url), tapes)
     later = await hashes(database_url)
-    refused = await cli.run("log", "copy", "--from", kafka_url, "--to", "embedded")
-    assert "delete it by --replace" in refused.one_line()
-    back = await cli.run("log", "copy", "--from", kafka_url, "--to", "embedded", "--replace")
-    assert back.code == 0, back
-    monkeypatch.delenv("TAPEFOLD_LOG")
-    assert (await cli.run("rebuild", "--check")).code == 0
-    assert (await cli.run("verify")).code == 0
+    with pytest.raises(StartError, match="delete it by --replace"):
+        await moving.copy(kafka_url, "embedded")
+    await moving.copy(kafka_url, "embedded", replace=True)
+    await moving.are_sound("embedded")
     assert await hashes(database_url) == later
     found_inputs, found_entries, found_heads = await rows(database_url, INPUTS, ENTRIES, HEADS)
     assert len(found_inputs) > len(inputs)
     assert set(inputs) <= set(found_inputs)
     assert set(entries) <= set(found_entries)
     assert len(found_heads) == len(heads) == tapes
-    # Times of Kafka's own, of what came there, go on behind those that were copied.
+    # What came to Kafka itself has the brokers' times, behind those that were copied.
     for tape in range(tapes):
         times = [at for number, _, at, _ in found_inputs if number == tape]
         assert times == sorted(times)
@@ -133,37 +152,44 @@ async def test_a_move_to_kafka_and_back_changes_nothing(
 
 
 async def test_it_is_refused_while_anybody_works(
-    database_url: str, tmp_path: Path, kafka_url: str
+    database_url: str, moving: Moving, tmp_path: Path, kafka_url: str
 ) -> None:
     """A trader, and a process that only appends and so holds no claim, must both be stopped."""
-    cli = Cli(tmp_path / "home", database_url)
-    copy = ("log", "copy", "--from", "embedded", "--to", kafka_url)
     async with serve(database_url):
-        assert "the daemon must be stopped for this: tape 0 is held by" in (await cli.run(*copy)).one_line()
+        with pytest.raises(StartError, match="the daemon must be stopped for this: tape 0 is held by"):
+            await moving.copy("embedded", kafka_url)
     api = await asyncpg.connect(database_url, server_settings={"application_name": "tapefold api"})
     try:
-        assert "connected to the database: tapefold api" in (await cli.run(*copy)).one_line()
+        with pytest.raises(StartError, match="connected to the database: tapefold api"):
+            await moving.copy("embedded", kafka_url)
     finally:
         await api.close()
     assert await bound(database_url) == "embedded"
     assert await check(parse_url(kafka_url)) == 0
-    assert (await cli.run(*copy)).code == 0
+
+    said = await Cli(tmp_path / "home", database_url).run(
+        "log", "copy", "--from", "embedded", "--to", kafka_url
+    )
+    assert (said.code, said.err) == (0, "")
+    told, last = said.out.splitlines()
+    assert told.startswith("tape 0: 0 inputs, 0 records, the same on both: 0000")
+    assert last == f"this database belongs to {kafka_url} now: set TAPEFOLD_LOG={kafka_url}"
 
 
 async def test_a_target_that_holds_a_log_is_refused(
-    database_url: str, new_database: Callable[[], Any], tmp_path: Path, kafka_url: str
+    database_url: str, databases: Databases, template: str, moving: Moving, kafka_url: str
 ) -> None:
     """Topics in which anything was ever stored are somebody's log, and stay as they are."""
-    other = await new_database()
-    await trade(other, Settings(log=kafka_url), 1)
-    await trade(database_url, Settings(), 1)
-    refused = await Cli(tmp_path / "home", database_url).run(
-        "log", "copy", "--from", "embedded", "--to", kafka_url
-    )
-    assert refused.code == 1
-    assert "hold another log: name another prefix" in refused.one_line()
-    assert await bound(database_url) == "embedded"
-    await trade(other, Settings(log=kafka_url), 1)
+    other = await databases.create(template)
+    try:
+        await trade(other, Settings(log=kafka_url), 1)
+        await trade(database_url, Settings(), 1)
+        with pytest.raises(StartError, match="hold another log: name another prefix"):
+            await moving.copy("embedded", kafka_url)
+        assert await bound(database_url) == "embedded"
+        await trade(other, Settings(log=kafka_url), 1)
+    finally:
+        await databases.drop(other)
 
 
 async def fail(*_: Any) -> None:
@@ -171,49 +197,46 @@ async def fail(*_: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("owner", "name"), [(KafkaTarget, "end"), (KafkaTarget, "seal"), (copying, "check")], ids=str
+    ("owner", "name"),
+    [(KafkaTarget, "end"), (KafkaTarget, "seal"), (copying, "check")],
+    ids=["end", "seal", "check"],
 )
 async def test_a_copy_to_kafka_that_was_cut_short_is_begun_again(
-    database_url: str, tmp_path: Path, kafka_url: str, owner: Any, name: str
+    database_url: str, moving: Moving, kafka_url: str, owner: Any, name: str
 ) -> None:
-    """Wherever it ends, the database still belongs to its log and trades on; the same command then moves it."""
+    """Wherever it ends, the database still belongs to its log and trades on; then the same again moves it."""
     await trade(database_url, Settings(), 1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(owner, name, fail)
-        patch.setenv("TAPEFOLD_DATABASE_URL", database_url)
-        patch.setenv("TAPEFOLD_HOME", str(tmp_path / "home"))
         with pytest.raises(StartError, match="cut short; the database still belongs to the old log"):
-            await log_copy._move(None, "embedded", parse_url(kafka_url), replace=False)
+            await moving.copy("embedded", kafka_url)
     assert await bound(database_url) == "embedded"
     await trade(database_url, Settings(), 1)
     before = await hashes(database_url)
-    cli = Cli(tmp_path / "home", database_url)
-    assert (await cli.run("log", "copy", "--from", "embedded", "--to", kafka_url)).code == 0
-    await trade_check(cli, kafka_url)
+    await moving.copy("embedded", kafka_url)
+    await moving.are_sound(kafka_url)
     assert await hashes(database_url) == before
 
 
-@pytest.mark.parametrize(("owner", "name"), [(EmbeddedTarget, "end"), (copying, "check")], ids=str)
+@pytest.mark.parametrize(
+    ("owner", "name"), [(EmbeddedTarget, "end"), (copying, "check")], ids=["end", "check"]
+)
 async def test_a_copy_back_that_was_cut_short_is_begun_again(
-    database_url: str, tmp_path: Path, kafka_url: str, owner: Any, name: str
+    database_url: str, moving: Moving, kafka_url: str, owner: Any, name: str
 ) -> None:
     """What it left in the tables is known to be its own, and is deleted by the next try."""
     settings = Settings(log=kafka_url)
     await trade(database_url, settings, 1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(owner, name, fail)
-        patch.setenv("TAPEFOLD_DATABASE_URL", database_url)
-        patch.setenv("TAPEFOLD_HOME", str(tmp_path / "home"))
         with pytest.raises(StartError, match="cut short"):
-            await log_copy._move(None, kafka_url, None, replace=False)
+            await moving.copy(kafka_url, "embedded")
     await trade(database_url, settings, 1)
-    cli = Cli(tmp_path / "home", database_url)
-    assert (await cli.run("log", "copy", "--from", kafka_url, "--to", "embedded")).code == 0
-    assert (await cli.run("rebuild", "--check")).code == 0
-    assert (await cli.run("verify")).code == 0
+    await moving.copy(kafka_url, "embedded")
+    await moving.are_sound("embedded")
 
 
-async def test_a_copy_that_differs_is_found(database_url: str, kafka_url: str, tmp_path: Path) -> None:
+async def test_a_copy_that_differs_is_found(database_url: str, kafka_url: str, moving: Moving) -> None:
     """An input whose time did not come along is a difference: nothing is bound to such a copy."""
     await trade(database_url, Settings(), 1)
     put = KafkaTarget.put_inputs
@@ -223,18 +246,9 @@ async def test_a_copy_that_differs_is_found(database_url: str, kafka_url: str, t
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(KafkaTarget, "put_inputs", late)
-        patch.setenv("TAPEFOLD_DATABASE_URL", database_url)
-        patch.setenv("TAPEFOLD_HOME", str(tmp_path / "home"))
         with pytest.raises(StartError, match="has other inputs, or other times of them"):
-            await log_copy._move(None, "embedded", parse_url(kafka_url), replace=False)
+            await moving.copy("embedded", kafka_url)
     assert await bound(database_url) == "embedded"
-
-
-async def trade_check(cli: Cli, kafka_url: str) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TAPEFOLD_LOG", kafka_url)
-        assert (await cli.run("rebuild", "--check")).code == 0
-        assert (await cli.run("verify")).code == 0
 
 
 @pytest.mark.parametrize(
@@ -245,9 +259,7 @@ async def trade_check(cli: Cli, kafka_url: str) -> None:
         (("--from", "embedded", "--to", "kafka://h:0"), "--to: needs host:port"),
     ],
 )
-async def test_wrong_places_are_exit_code_2(
-    tmp_path: Path, arguments: tuple[str, ...], says: str
-) -> None:
+async def test_wrong_places_are_exit_code_2(tmp_path: Path, arguments: tuple[str, ...], says: str) -> None:
     """What cannot be a log is told before anything is opened."""
     said = await Cli(tmp_path / "home").run("log", "copy", *arguments)
     assert said.code == 2

@@ -16,7 +16,7 @@ from ops.cli import log_copy, rebuild
 from ops.cli.verify import verify
 from ops.errors import StartError
 from ops.installation import read_settings
-from ops.log_moving import copying
+from streams.log import copying
 from streams.log.copying import CopyFailed
 from streams.log.embedded_filling import EmbeddedTarget
 from streams.log.kafka_address import parse_url

@@ -99,7 +99,7 @@ def worker(
         ),
     ] = None,
 ) -> None:
-    """Trade and project this process's share of the tapes, beside other workers."""
+    """Trade and project a share of the tapes, beside others."""
     from ops.cli import process as command
 
     command.run("worker", host=host, port=port)
@@ -129,7 +129,7 @@ def api(
         typer.Option("--port", metavar="PORT", help="Port to listen on (TAPEFOLD_PORT); default 4000."),
     ] = None,
 ) -> None:
-    """Answer the API beside workers: append to the log and read the read models."""
+    """Answer the API, beside workers that trade."""
     from ops.cli import process as command
 
     command.run("api", host=host, port=port)

@@ -98,14 +98,19 @@ async def open_installation(
 
 
 async def open_named(
-    settings: Settings, dsn: str, stack: AsyncExitStack, application: str = APPLICATION
+    settings: Settings,
+    dsn: str,
+    stack: AsyncExitStack,
+    application: str = APPLICATION,
+    *,
+    tapes: int | None = None,
 ) -> Installation:
     """Open the installation that the settings led to.
 
     Where they name a database, so does the `StartError`, and it says what would be right.
     """
     try:
-        return await open_installation(settings, dsn, stack, application)
+        return await open_installation(settings, dsn, stack, application, tapes=tapes)
     except StartError as error:
         if settings.database_url is None:
             raise
@@ -154,18 +159,19 @@ async def use_installation(
     must_exist: bool = False,
     alone: bool = False,
     hint: str = "",
+    tapes: int | None = None,
 ) -> AsyncIterator[Installation]:
     """The home's database, the running one or one started for the moment, or that of a URL, with its log.
 
     With `must_exist` a home that holds no database is refused instead of made; `hint` says what the command
-    offers then. With `alone` the home's lock
-    and every tape's claim are held meanwhile: no daemon may run. All that the database may do to the caller
-    becomes a `StartError` with one line for the user.
+    offers then. With `alone` the home's lock and every tape's claim are held meanwhile: no daemon may run.
+    `tapes` as in `open_installation`. All that the database may do to the caller becomes a `StartError` with
+    one line for the user.
     """
     try:
         async with AsyncExitStack() as stack:
             dsn = await _database(settings, stack, must_exist=must_exist, alone=alone, hint=hint)
-            installation = await open_named(settings, dsn, stack, application)
+            installation = await open_named(settings, dsn, stack, application, tapes=tapes)
             if alone:
                 await _claim_all(installation, application)
             yield installation

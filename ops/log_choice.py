@@ -52,7 +52,7 @@ async def _open_kafka(brokers: Brokers, database: Database, tapes: int | None) -
     from streams.log.kafka import KafkaLog
 
     try:
-        name = f"kafka {await topics.cluster_id(brokers)} {brokers.prefix}"
+        name = await name_on_kafka(brokers)
         found = await topics.check(brokers)
         if found == 0:
             if await bound_to(database) == name:
@@ -70,6 +70,13 @@ async def _open_kafka(brokers: Brokers, database: Database, tapes: int | None) -
         raise StartError(f"{PREFIX}LOG: {error}") from error
     except LogUnavailable as error:
         raise StartError(f"{PREFIX}LOG: {error}; name brokers that answer") from error
+
+
+async def name_on_kafka(brokers: Brokers) -> str:
+    """What a log in these topics is called in its database. Raises `LogUnavailable`."""
+    from streams.log import kafka_topics as topics
+
+    return f"kafka {await topics.cluster_id(brokers)} {brokers.prefix}"
 
 
 async def bound_to(database: Database) -> str | None:

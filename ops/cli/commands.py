@@ -8,6 +8,9 @@ from typing import Annotated
 
 import typer
 
+from ops.cli.everywhere import HomeOption, JsonOption
+from ops.cli.log_commands import log_commands
+
 app = typer.Typer(
     name="tapefold",
     help="The signal-driven trading daemon whose every figure is a fold of its journal.",
@@ -19,13 +22,10 @@ app = typer.Typer(
 )
 keys = typer.Typer(no_args_is_help=True)
 app.add_typer(keys, name="keys", help="Make, list and revoke API keys.")
+app.add_typer(log_commands, name="log", help="Make, show and move the log.")
 
 # Numbers come as text: the parts that take them say in our own words what would be right. Arguments are
 # hidden, since typer would show each with the name of its type: the help of the command tells of them.
-HomeOption = Annotated[
-    Path | None, typer.Option("--home", metavar="DIR", help="Folder of all state (TAPEFOLD_HOME).")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, on one line.")]
 
 
 def _show_version(wanted: bool) -> None:
@@ -99,7 +99,7 @@ def worker(
         ),
     ] = None,
 ) -> None:
-    """Trade and project this process's share of the tapes, beside other workers."""
+    """Trade and project a share of the tapes, beside others."""
     from ops.cli import process as command
 
     command.run("worker", host=host, port=port)
@@ -129,7 +129,7 @@ def api(
         typer.Option("--port", metavar="PORT", help="Port to listen on (TAPEFOLD_PORT); default 4000."),
     ] = None,
 ) -> None:
-    """Answer the API beside workers: append to the log and read the read models."""
+    """Answer the API, beside workers that trade."""
     from ops.cli import process as command
 
     command.run("api", host=host, port=port)
@@ -274,11 +274,15 @@ def demo(
             "--port", metavar="PORT", help="Port of the daemon; default 4000, or a free one if it is in use."
         ),
     ] = None,
+    log: Annotated[
+        str | None,
+        typer.Option("--log", metavar="URL", help="Run it on Kafka: kafka://host:port."),
+    ] = None,
 ) -> None:
     """Run the daemon on real candles, with agents that trade."""
     from ops.cli import demo as command
 
-    command.run(once=once, fresh=fresh, home=home, port=port)
+    command.run(once=once, fresh=fresh, home=home, port=port, log=log)
 
 
 def run() -> None:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from daemon.settings import PREFIX
 from ops.beginning import ADMIN_KEY_NAME
 from ops.errors import StartError
 from ops.home import open_private
@@ -32,8 +33,9 @@ _SETTINGS_KEPT: Final = frozenset({"TAPEFOLD_POSTGRES_BIN"})
 class DaemonProcess:
     """`tapefold up` on a home. `start` returns when it listens; `stop` when all of it has ended."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, log_url: str | None = None) -> None:
         self._home = home
+        self._log_url = log_url
         self._log_began = 0
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
@@ -103,6 +105,8 @@ class DaemonProcess:
             for name, value in os.environ.items()
             if not name.startswith("TAPEFOLD_") or name in _SETTINGS_KEPT
         }
+        if self._log_url is not None:
+            kept[f"{PREFIX}LOG"] = self._log_url
         log = open_private(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         try:
             self._log_began = os.fstat(log).st_size

@@ -15,15 +15,23 @@ from ops.home import FACTS_NAME, Home, default_home, write_private
 from ops.postgres import EmbeddedPostgres, find_binaries, remove_database
 
 HOME_NAME: Final = "tapefold-demo"
+KAFKA_HOME_NAME: Final = "tapefold-demo-kafka"
+"""Of the demo on Kafka: a database belongs to one log for good."""
 MARK_NAME: Final = "demo"
 """Stands in every home that a demo made: only those may be begun anew."""
 
 
 @asynccontextmanager
-async def demo_home(given: Path | None, *, once: bool, fresh: bool) -> AsyncIterator[Path]:
-    """The demo's home. `once` without a home of its own has one that is gone afterwards."""
+async def demo_home(
+    given: Path | None, *, once: bool, fresh: bool, name: str = HOME_NAME
+) -> AsyncIterator[Path]:
+    """The demo's home. `once` without a home of its own has one that is gone afterwards.
+
+    `name` is that of the default one, beside the user's own.
+    """
     if given is not None or not once:
-        yield await _lasting(given or default_home().with_name(HOME_NAME), fresh=fresh)
+        default = default_home().with_name(name)
+        yield await _lasting(given or default, default.resolve(), fresh=fresh)
         return
     folder = Path(tempfile.mkdtemp(prefix="tapefold-demo-"))
     try:
@@ -34,14 +42,13 @@ async def demo_home(given: Path | None, *, once: bool, fresh: bool) -> AsyncIter
         shutil.rmtree(home.path, ignore_errors=True)
 
 
-async def _lasting(path: Path, *, fresh: bool) -> Path:
+async def _lasting(path: Path, default: Path, *, fresh: bool) -> Path:
     is_new = not _exists(path / FACTS_NAME)
     home = Home.open(path)
     if is_new:
         _mark(home)
     elif fresh:
         # The default folder is a demo's by its name; those of earlier versions have no mark.
-        default = default_home().with_name(HOME_NAME).resolve()
         if home.path != default and not _exists(home.path / MARK_NAME):
             raise StartError(
                 f"--fresh deletes only what a demo made, and the home {path} was not made by one: "

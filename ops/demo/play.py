@@ -19,11 +19,13 @@ from ops.beginning import ADMIN_KEY_NAME
 from ops.demo.candles import SHIPPED
 from ops.demo.child import DaemonProcess
 from ops.demo.client import Http, NotNow
-from ops.demo.folder import demo_home
+from ops.demo.folder import HOME_NAME, KAFKA_HOME_NAME, demo_home
+from ops.demo.kafka import delete_topics
 from ops.demo.screen import LiveScreen, PlainScreen, Screen, agents_table
 from ops.demo.story import CANDLE_SECONDS, CAST, LAST_CANDLE, MINTS, STORY, Close, Part, Signal
 from ops.demo.watching import Figures, Watcher
 from ops.errors import StartError
+from streams.log.kafka_address import Brokers
 
 ONCE_SPEED: Final = 2_400
 """8 hours in 12 seconds."""
@@ -45,6 +47,8 @@ class Options:
     fresh: bool
     home: Path | None
     port: int | None
+    topics: Brokers | None = None
+    """Where it runs on Kafka."""
 
 
 async def play(options: Options) -> int:
@@ -56,12 +60,17 @@ async def play(options: Options) -> int:
     console = Console()
     screen = LiveScreen(console) if console.is_terminal and not options.once else PlainScreen(console)
     async with AsyncExitStack() as stack:
+        name = HOME_NAME if options.topics is None else KAFKA_HOME_NAME
         home = await stack.enter_async_context(
-            demo_home(options.home, once=options.once, fresh=options.fresh)
+            demo_home(options.home, once=options.once, fresh=options.fresh, name=name)
         )
-        daemon = await stack.enter_async_context(_daemon(home, screen))
+        topics = await _topics(options, home, stack)
+        daemon = await stack.enter_async_context(
+            _daemon(home, None if topics is None else topics.url, screen)
+        )
         speed = ONCE_SPEED if options.once else STAY_SPEED
-        screen.say(f"starting the daemon: tapefold up --home {home} --feed {SHIPPED.name} ...")
+        on = "" if topics is None else f"TAPEFOLD_LOG={topics.url} "
+        screen.say(f"starting the daemon: {on}tapefold up --home {home} --feed {SHIPPED.name} ...")
         url = await _unless(stop, daemon.start(options.port, SHIPPED, speed))
         if url is None:
             return INTERRUPTED
@@ -174,9 +183,22 @@ class _Demo:
         return False
 
 
+async def _topics(options: Options, home: Path, stack: AsyncExitStack) -> Brokers | None:
+    """Where the log is, if on Kafka: emptied for a fresh demo, and gone after one whose home goes too."""
+    topics = options.topics
+    if topics is None:
+        return None
+    if options.once and options.home is None:
+        topics = topics._replace(prefix=home.name)
+        stack.push_async_callback(delete_topics, topics)
+    elif options.fresh:
+        await delete_topics(topics)
+    return topics
+
+
 @asynccontextmanager
-async def _daemon(home: Path, screen: Screen) -> AsyncIterator[DaemonProcess]:
-    daemon = DaemonProcess(home)
+async def _daemon(home: Path, log_url: str | None, screen: Screen) -> AsyncIterator[DaemonProcess]:
+    daemon = DaemonProcess(home, log_url)
     try:
         yield daemon
     finally:

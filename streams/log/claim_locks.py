@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final, NamedTuple
 
@@ -73,6 +74,20 @@ WHERE locktype = 'advisory' AND granted AND objsubid = 2 AND classid = $1::int::
 async def claimed(pool: Pool, kind: int) -> frozenset[int]:
     """The tapes whose lock of this kind some process holds. Raises as asyncpg does."""
     return frozenset(row["tape"] for row in await pool.fetch(_HELD, kind))
+
+
+# $1 kind.
+_HOLDERS: Final = """
+SELECT lock.objid::int AS tape, session.application_name AS name
+FROM pg_locks AS lock JOIN pg_stat_activity AS session USING (pid)
+WHERE lock.locktype = 'advisory' AND lock.granted AND lock.objsubid = 2 AND lock.classid = $1::int::oid
+    AND lock.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+
+
+async def holders(pool: Pool, kind: int) -> Mapping[int, str]:
+    """Who holds the lock of this kind of each tape that is held. Raises as asyncpg does."""
+    return {row["tape"]: row["name"] for row in await pool.fetch(_HOLDERS, kind)}
 
 
 class _Held(NamedTuple):

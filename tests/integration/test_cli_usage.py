@@ -15,6 +15,7 @@ from tests.support.cli import Cli
 COMMANDS = (
     (), ("up",), ("verify",), ("why",), ("rebuild",), ("demo",), ("halted",), ("halted", "drop"),
     ("keys",), ("keys", "create"), ("keys", "list"), ("keys", "revoke"),
+    ("log",), ("log", "create"), ("log", "show"), ("log", "copy"),
 )  # fmt: skip
 
 

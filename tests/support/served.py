@@ -72,10 +72,17 @@ class Served:
 
 
 @asynccontextmanager
-async def serve(database_url: str, **changes: Any) -> AsyncIterator[Served]:
-    """A daemon on this database, all stages running; `changes` replace parts of the API's `Deps`."""
+async def serve(
+    database_url: str, *, settings: Settings | None = None, tapes: int | None = None, **changes: Any
+) -> AsyncIterator[Served]:
+    """A daemon on this database, all stages running; `changes` replace parts of the API's `Deps`.
+
+    `settings` may name another log, and `tapes` how many a new one gets.
+    """
     async with AsyncExitStack() as stack:
-        daemon = build_daemon(await open_installation(Settings(), database_url, stack))
+        daemon = build_daemon(
+            await open_installation(settings or Settings(), database_url, stack, tapes=tapes)
+        )
         async with daemon.installation.database.pool.acquire() as connection:
             await schema.prepare(connection)
         daemon.app[DEPS] = dataclasses.replace(daemon.app[DEPS], **changes)

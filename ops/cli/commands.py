@@ -8,6 +8,9 @@ from typing import Annotated
 
 import typer
 
+from ops.cli import snapshot_commands
+from ops.cli.usual_options import HomeOption, JsonOption
+
 app = typer.Typer(
     name="tapefold",
     help="The signal-driven trading daemon whose every figure is a fold of its journal.",
@@ -19,13 +22,10 @@ app = typer.Typer(
 )
 keys = typer.Typer(no_args_is_help=True)
 app.add_typer(keys, name="keys", help="Make, list and revoke API keys.")
+app.add_typer(snapshot_commands.app, name="snapshot", help="List the snapshots to start from, or make them.")
 
 # Numbers come as text: the parts that take them say in our own words what would be right. Arguments are
 # hidden, since typer would show each with the name of its type: the help of the command tells of them.
-HomeOption = Annotated[
-    Path | None, typer.Option("--home", metavar="DIR", help="Folder of all state (TAPEFOLD_HOME).")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, on one line.")]
 
 
 def _show_version(wanted: bool) -> None:

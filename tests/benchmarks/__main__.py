@@ -8,7 +8,7 @@ from typing import Final
 
 import uvloop
 
-from tests.benchmarks import fanout, latency, start, stop, trader
+from tests.benchmarks import fanout, latency, snapshot, start, stop, trader
 from tests.benchmarks.figures import Benchmark, Figure, load, measured, table
 
 BENCHMARKS: Final[dict[str, Benchmark]] = {
@@ -17,6 +17,7 @@ BENCHMARKS: Final[dict[str, Benchmark]] = {
     "trader": trader.run,
     "stop": stop.run,
     "start": start.run,
+    "snapshot": snapshot.run,
 }
 
 

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Final
 
 from daemon.domain.values import Price
+from streams.snapshots.postgres import PostgresSnapshots
 from tests.benchmarks import inputs
 from tests.benchmarks.figures import Figure, main, median
 from tests.benchmarks.running import Running, running
@@ -41,9 +42,7 @@ async def run() -> Sequence[Figure]:
             if daemon.said("folded")["snapshot"] != daemon.said("folded")["reached"]:
                 raise RuntimeError("the start did not begin from the snapshot")
         async with daemon.database() as database:
-            size, seconds = await database.pool.fetchrow(
-                "SELECT bytes, seconds FROM tape.snapshots WHERE made_at IS NOT NULL ORDER BY id DESC LIMIT 1"
-            )
+            newest = (await PostgresSnapshots(database.pool).newest(0))[0]
             await database.pool.execute("DELETE FROM tape.snapshots")
         await daemon.stop()
         await daemon.start()
@@ -54,8 +53,10 @@ async def run() -> Sequence[Figure]:
         Figure("  of which thawing and the tail", median(folds), "s"),
         Figure("start to ready without one", full, "s"),
         Figure("  of which the full fold", full_fold, "s"),
-        Figure("writing the snapshot", seconds, "s", note="beside the daemon, in a process of its own"),
-        Figure("  its size", size / 1e6, "MB"),
+        Figure(
+            "writing the snapshot", newest.seconds, "s", note="beside the daemon, in a process of its own"
+        ),
+        Figure("  its size", newest.facts.bytes / 1e6, "MB"),
     ]
 
 

@@ -53,9 +53,7 @@ async def run() -> Sequence[Figure]:
         Figure("  of which thawing and the tail", median(folds), "s"),
         Figure("start to ready without one", full, "s"),
         Figure("  of which the full fold", full_fold, "s"),
-        Figure(
-            "writing the snapshot", newest.seconds, "s", note="beside the daemon, in a process of its own"
-        ),
+        Figure("writing the snapshot", newest.seconds, "s", note="by a command, beside the daemon"),
         Figure("  its size", newest.facts.bytes / 1e6, "MB"),
     ]
 

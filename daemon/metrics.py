@@ -103,6 +103,19 @@ class Metrics:
         self.projection_lag_seconds = self._gauge(
             "projection_lag_seconds", "Age of the oldest decided input that is not projected.", "tape"
         )
+        self.snapshot_offset = self._gauge(
+            "snapshot_offset", "Tape offset of the newest snapshot of the trader's state.", "tape"
+        )
+        self.snapshot_age_seconds = self._gauge(
+            "snapshot_age_seconds", "Age of the newest snapshot of the trader's state.", "tape"
+        )
+        self.snapshot_bytes = self._gauge("snapshot_bytes", "Size of the newest snapshot.", "tape")
+        self.snapshot_seconds = self._gauge(
+            "snapshot_seconds", "How long the newest snapshot took to write.", "tape"
+        )
+        self.snapshot_failures = self._counter(
+            "snapshot_failures", "Snapshots that could not be written: the next one is tried in time."
+        )
         self.price_age_seconds = self._gauge(
             "price_age_seconds", "Age of the newest accepted reading, by source.", "source"
         )

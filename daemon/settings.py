@@ -39,6 +39,15 @@ class Settings(BaseSettings):
     drain_seconds: float = Field(
         15.0, ge=0, le=600, description="How long a stop may take to finish its work."
     )
+    snapshot_seconds: float = Field(
+        300.0,
+        ge=0,
+        le=86_400,
+        description="How often a snapshot is made, if anything changed; 0: never.",
+    )
+    snapshot_inputs: int = Field(
+        100_000, ge=0, description="One is also made after so many inputs or events; 0: never."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="auto: console on a terminal, else JSON."

@@ -35,6 +35,7 @@ from ops.supervision import replay
 from ops.wiring import Daemon, build_daemon
 from streams.sources.files import FileFeed
 from streams.sources.rows import FeedError
+from streams.stages.snapshotting import Pace
 
 STAGE_SECONDS_MAX: Final = 2.0
 """How long a stage may take to end once it is told to."""
@@ -63,7 +64,7 @@ async def run_process(settings: Settings, role: Role) -> int:
     async with AsyncExitStack() as stack:
         listener = stack.enter_context(listen(settings.host, port))
         installation = await open_named(settings, settings.database_url, stack, f"tapefold {role.name}")
-        daemon = build_daemon(installation, role)
+        daemon = build_daemon(installation, role, _pace(settings))
         stack.push_async_callback(daemon.projecting.close)
         if role.serves:
             await say_no_admin_key(installation)
@@ -81,7 +82,7 @@ async def run_daemon(settings: Settings, feeds: Sequence[Feed]) -> int:
         postgres, dsn = await _database(settings, home, stack)
         installation = await open_named(settings, dsn, stack)
         say_places(home, is_embedded=postgres is not None)
-        daemon = build_daemon(installation)
+        daemon = build_daemon(installation, snapshots=_pace(settings))
         stack.push_async_callback(daemon.projecting.close)
         files = [_feed(daemon, each) for each in feeds]
         await make_admin_key(installation, home)
@@ -121,6 +122,10 @@ async def _database(
     stack.push_async_callback(postgres.stop)
     await postgres.start()
     return postgres, postgres.dsn
+
+
+def _pace(settings: Settings) -> Pace:
+    return Pace(settings.snapshot_seconds, settings.snapshot_inputs)
 
 
 def _feed(daemon: Daemon, feed: Feed) -> FileFeed:

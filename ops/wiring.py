@@ -19,7 +19,9 @@ from projections.progress import Progress
 from streams.intake import Intake
 from streams.log.claim_locks import PROJECTIONS, ClaimLocks
 from streams.sharing import Share
+from streams.snapshots.postgres import PostgresSnapshots
 from streams.stages.projector import Projector
+from streams.stages.snapshotting import Pace, Snapshotter
 from streams.stages.trader import Trader
 from streams.standing import Standing, TapeStanding
 
@@ -44,8 +46,8 @@ class Daemon:
     role: Role
 
 
-def build_daemon(installation: Installation, role: Role = UP) -> Daemon:
-    """Join all parts of one process; which of them run is up to its role."""
+def build_daemon(installation: Installation, role: Role = UP, snapshots: Pace | None = None) -> Daemon:
+    """Join all parts of one process; which of them run is up to its role. No snapshots without a pace."""
     log, database = installation.log, installation.database
     standing = Standing([TapeStanding() for _ in range(log.tapes)])
     metrics, progress = Metrics(), Progress()
@@ -62,7 +64,11 @@ def build_daemon(installation: Installation, role: Role = UP) -> Daemon:
         standing.halt(stage, tape, offset, f"{type(error).__name__}: {error}")
 
     tapes = range(log.tapes)
-    traders = [Trader(log, tape, standing, metrics, append_to(tape)) for tape in tapes]
+    store = PostgresSnapshots(database.pool)
+    traders = [
+        Trader(log, tape, standing, metrics, append_to(tape), Snapshotter(tape, metrics, store, snapshots))
+        for tape in tapes
+    ]
     projectors = [Projector(log, tape, database, progress, on_halt) for tape in tapes]
     ring = KeyRing(database.pool)
     app = create_app(

@@ -102,6 +102,10 @@ class Tape:
             return known
         return self.seen.get(given.id)
 
+    def known_price_ids(self) -> dict[InputId, First]:
+        """The ids of prices that may still be known, a copy."""
+        return self._older_price_ids | self.price_ids
+
     def decided(self) -> Decided:
         """The end of what has been decided so far."""
         return Decided(self.undo.savepoint(), self.seen.forgotten)

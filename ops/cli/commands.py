@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ops.cli import snapshot_commands
 from ops.cli.everywhere import HomeOption, JsonOption
 from ops.cli.log_commands import log_commands
 
@@ -23,6 +24,7 @@ app = typer.Typer(
 keys = typer.Typer(no_args_is_help=True)
 app.add_typer(keys, name="keys", help="Make, list and revoke API keys.")
 app.add_typer(log_commands, name="log", help="Make, show and move the log.")
+app.add_typer(snapshot_commands.app, name="snapshot", help="List the snapshots to start from, or make them.")
 
 # Numbers come as text: the parts that take them say in our own words what would be right. Arguments are
 # hidden, since typer would show each with the name of its type: the help of the command tells of them.

@@ -16,7 +16,7 @@ from asyncpg.connection import Connection
 from daemon.database import DatabaseRefused, DatabaseUnreachable, connect, engine
 from ops.errors import StartError
 
-REVISIONS: Final = ("0001", "0002", "0003")
+REVISIONS: Final = ("0001", "0002", "0003", "0004")
 """In order; the last one is what this version of Tapefold needs."""
 
 APPLICATION: Final = "tapefold migrations"

@@ -71,6 +71,14 @@ class Claim(NamedTuple):
     """Tape offset that the journal had reached when it was claimed (−1: none)."""
 
 
+class LogEnd(NamedTuple):
+    """Where a reader stands: the last record of the journal, the tape offset reached, that record's hash."""
+
+    journal: int
+    reached: int
+    hash: str
+
+
 class Log(Protocol):
     """The machinery that stores tapes and journals."""
 

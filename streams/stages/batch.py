@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from daemon.domain.commands import DropInput, Input
 from daemon.domain.events import AnyEvent
+from daemon.domain.freezing import Copy
 from daemon.domain.tape import Decided
 from daemon.records import Sealed, TapeRecord, UnreadableRecord, decode_input
 
@@ -18,6 +19,8 @@ class Batch:
         self.events: list[AnyEvent] = []
         self.decided: Decided | None = None
         """Its end in the working state, to make it final while the next batch is being decided."""
+        self.state: Copy | None = None
+        """The working state at its end, if a snapshot is due there."""
         self.began = 0.0
         """When its commit began, by the monotonic clock."""
 

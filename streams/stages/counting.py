@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Final
 
 import structlog
 
@@ -21,11 +22,24 @@ from daemon.domain.events import (
     SignalDenied,
 )
 from daemon.metrics import CounterName, Metrics
+from streams.stages.breath import Breath
+
+COUNT_AT_ONCE: Final = 1_000
+"""Events counted between two looks at the clock."""
 
 _log = structlog.get_logger("trader")
 
 
 _Key = tuple[CounterName, tuple[str, ...]]
+
+
+async def count_in_breaths(metrics: Metrics, events: Sequence[AnyEvent], breath: Breath) -> None:
+    """`count`, and others run meanwhile."""
+    breath.begin()
+    for start in range(0, len(events), COUNT_AT_ONCE):
+        count(metrics, events[start : start + COUNT_AT_ONCE])
+        if breath.is_due():
+            await breath.take()
 
 
 def count(metrics: Metrics, events: Iterable[AnyEvent]) -> None:

@@ -1,4 +1,7 @@
-"""How a trader begins: claim its tape, then fold tape and journal in full, without deciding anything."""
+"""How a trader begins: claim its tape, then fold tape and journal, without deciding anything.
+
+The fold goes on from a snapshot where there is one that can be used, else it is of everything.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,22 @@ from typing import Final, NamedTuple
 
 import structlog
 
+from daemon.domain.errors import BrokenInvariant
 from daemon.domain.events import AnyEvent
 from daemon.domain.tape import Tape
-from daemon.records import ChainReader, Entry, JournalRecord, TapeRecord, UnreadableRecord, decode_input
-from streams.log.contract import Claim, Log, LogUnavailable, OutcomeUnknown
+from daemon.records import (
+    GENESIS,
+    BrokenChain,
+    ChainReader,
+    Entry,
+    JournalRecord,
+    TapeRecord,
+    UnreadableRecord,
+    decode_input,
+)
+from streams.log.contract import Claim, Log, LogEnd, LogUnavailable, OutcomeUnknown
+from streams.snapshots.contract import Snapshot, SnapshotStore
+from streams.snapshots.reading import pass_over, usable
 from streams.stages.breath import Breath
 from streams.stages.retrying import RETRY_SECONDS
 
@@ -27,14 +42,13 @@ class Folded(NamedTuple):
     reached: int
     journal: int
     hash: str
+    snapshot: Snapshot | None = None
+    """Where it began; None: with nothing."""
 
-
-class LogEnd(NamedTuple):
-    """Where a reader stands: the last record of the journal, the tape offset reached, that record's hash."""
-
-    journal: int
-    reached: int
-    hash: str
+    @property
+    def end(self) -> LogEnd:
+        """Where it stands."""
+        return LogEnd(self.journal, self.reached, self.hash)
 
 
 async def take_claim(log: Log, number: int, stop: asyncio.Event) -> Claim | None:
@@ -48,15 +62,31 @@ async def take_claim(log: Log, number: int, stop: asyncio.Event) -> Claim | None
     return None
 
 
-async def fold_log(log: Log, number: int, journal: int, reached: int) -> Folded:
+async def fold_log(
+    log: Log, number: int, journal: int, reached: int, snapshots: SnapshotStore | None = None
+) -> Folded:
     """Fold one tape up to the journal offset `journal` and the tape offset `reached`.
 
     Raises `BrokenChain` or `UnreadableRecord` of a journal that cannot be trusted.
     """
-    tape, chain, breath = Tape(), ChainReader(), Breath()
-    entries = _entries(log, number, journal, chain, breath)
+    if snapshots is not None:
+        async for found in usable(snapshots, log, number, journal, reached):
+            try:
+                folded = await _fold_on(log, number, journal, reached, found.tape, found.end)
+            except (BrokenChain, UnreadableRecord, BrokenInvariant) as error:
+                pass_over(found.snapshot, error)  # if it is the log that is broken, the full fold will say so
+                continue
+            return folded._replace(snapshot=found.snapshot)
+    return await _fold_on(log, number, journal, reached, Tape(), LogEnd(-1, -1, GENESIS))
+
+
+async def _fold_on(log: Log, number: int, journal: int, reached: int, tape: Tape, begin: LogEnd) -> Folded:
+    """Fold what stands behind `begin` into a tape that was folded up to there."""
+    chain, breath = ChainReader(begin.hash, begin.reached), Breath()
+    breath.begin()
+    entries = _entries(log, number, begin.journal, journal, chain, breath)
     entry = await anext(entries, None)
-    async for record in _inputs(log, number, reached):
+    async for record in _inputs(log, number, begin.reached, reached):
         while entry is not None and entry.tape_offset < record.offset:
             entry = await anext(entries, None)
         events = entry.events if entry is not None and entry.tape_offset == record.offset else ()
@@ -64,6 +94,14 @@ async def fold_log(log: Log, number: int, journal: int, reached: int) -> Folded:
     async for _ in entries:
         pass  # the rest of the chain is walked even if it holds nothing for us
     return Folded(tape, reached, journal, chain.hash)
+
+
+async def catch_up(log: Log, tape: Tape, begin: LogEnd, end: Claim, breath: Breath) -> LogEnd:
+    """Fold what was committed behind `begin` into a tape that stands there; where it stands then."""
+    records, entries, reached = await read_back(log, end.tape, begin, end, breath)
+    for record in records:  # all is read: from here on nothing can fail half-way
+        await fold_record(tape, record, entries.get(record.offset, ()), breath)
+    return reached
 
 
 async def read_back(
@@ -107,8 +145,7 @@ async def _whole(
             await breath.take()
 
 
-async def _inputs(log: Log, number: int, last: int) -> AsyncIterator[TapeRecord]:
-    after = -1
+async def _inputs(log: Log, number: int, after: int, last: int) -> AsyncIterator[TapeRecord]:
     while after < last:
         records = await log.read_tape(number, after, min(PAGE, last - after))
         if not records:
@@ -119,9 +156,8 @@ async def _inputs(log: Log, number: int, last: int) -> AsyncIterator[TapeRecord]
 
 
 async def _entries(
-    log: Log, number: int, last: int, chain: ChainReader, breath: Breath
+    log: Log, number: int, after: int, last: int, chain: ChainReader, breath: Breath
 ) -> AsyncIterator[Entry]:
-    after = -1
     while after < last:
         page = await log.read_journal(number, after, PAGE)
         if not page.records:

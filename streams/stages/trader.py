@@ -25,21 +25,20 @@ from daemon.domain.values import InputId, Owner, use_context
 from daemon.metrics import Metrics
 from daemon.records import BrokenChain, TapeRecord, UnreadableRecord
 from streams.intake import IntakeUnavailable
-from streams.log.contract import Claim, Fenced, Log, LogUnavailable, OutcomeUnknown
+from streams.log.contract import Claim, Fenced, Log, LogEnd, LogUnavailable, OutcomeUnknown
 from streams.stages.batch import Batch, names_drop
 from streams.stages.breath import Breath
-from streams.stages.counting import count
+from streams.stages.counting import count_in_breaths
 from streams.stages.deadline import Deadline
 from streams.stages.deciding import add_entry, decide
 from streams.stages.pages import Pages
 from streams.stages.retrying import retry
-from streams.stages.start import LogEnd, fold_log, fold_record, read_back, take_claim
+from streams.stages.snapshotting import Snapshotter
+from streams.stages.start import catch_up, fold_log, take_claim
 from streams.standing import Standing
 
 BATCH_SECONDS: Final = 0.02
 """How long a batch may decide before it is committed."""
-COUNT_AT_ONCE: Final = 1_000
-"""Events counted between two looks at the clock."""
 ACTOR: Final = Actor(owner=Owner("tapefold"), key="trader")
 
 _log = structlog.get_logger("trader")
@@ -59,6 +58,7 @@ class Trader:
         standing: Standing,
         metrics: Metrics,
         append: Callable[[Input], Awaitable[int]],
+        snapshots: Snapshotter | None = None,
     ) -> None:
         self._log = log
         self._number = number
@@ -66,6 +66,7 @@ class Trader:
         self._place = standing.tapes[number]
         self._metrics = metrics
         self._append = append
+        self._snapshots = snapshots or Snapshotter(number, metrics)
         self._deadline = Deadline()
         self._tape = Tape()
         self._claim: Claim | None = None
@@ -108,32 +109,26 @@ class Trader:
                     await self._trade(records, stop)
                 if self._place.head <= self._decided():
                     await self._settle(stop)
+                    self._snapshots.offer(self._tape, self._end)
                     # Asks the log once a second, or when there is more.
                     await retry(self._number, stop, self._wait)
             await self._settle(stop)
         finally:
             self._place.trading = False
             self._pages.close()
+            await self._snapshots.close()
             if self._commit is not None:
                 self._commit.cancel()
             await self._log.release(claim)
 
     async def _fold(self, claim: Claim) -> None:
         began = clock.monotonic()
-        folded = await fold_log(self._log, self._number, claim.journal, claim.reached)
-        self._claim, self._tape = claim, folded.tape
-        self._end = LogEnd(folded.journal, folded.reached, folded.hash)
+        folded = await fold_log(self._log, self._number, claim.journal, claim.reached, self._snapshots.store)
+        self._claim, self._tape, self._end = claim, folded.tape, folded.end
         self._place.reached = folded.reached
         self._place.grow((await self._log.head(self._number)).tape)
         self._place.trading = True
-        _log.info(
-            "folded",
-            tape=self._number,
-            reached=folded.reached,
-            journal=folded.journal,
-            agents=len(folded.tape.agents),
-            seconds=round(clock.monotonic() - began, 3),
-        )
+        self._snapshots.begin(folded, clock.monotonic() - began)
 
     def _decided(self) -> int:
         """The tape offset up to which is decided."""
@@ -222,6 +217,7 @@ class Trader:
             return await self._log.commit(claim, journal, batch.reached, batch.entries)
 
         batch.decided = self._tape.decided()
+        batch.state = self._snapshots.copy_if_due(self._tape)
         batch.began = clock.monotonic()
         self._batch = batch
         self._commit = asyncio.ensure_future(retry(self._number, stop, send))
@@ -245,15 +241,9 @@ class Trader:
         self._end = LogEnd(journal, batch.reached, batch.hash)
         self._tape.compact(batch.decided)
         self._place.reach(batch.reached)
-        await self._count(batch)
+        self._snapshots.committed(batch, self._end)
+        await count_in_breaths(self._metrics, batch.events, self._breath)
         return True
-
-    async def _count(self, batch: Batch) -> None:
-        self._breath.begin()
-        for start in range(0, len(batch.events), COUNT_AT_ONCE):
-            count(self._metrics, batch.events[start : start + COUNT_AT_ONCE])
-            if self._breath.is_due():
-                await self._breath.take()
 
     async def _catch_up(self) -> None:
         """Read back what the journal holds behind what was last known of it, and fold it."""
@@ -261,11 +251,8 @@ class Trader:
             claim = self._claim = await self._log.settle(self._held())
         except Fenced as error:
             raise LostClaim(str(error)) from error
-        records, entries, end = await read_back(self._log, self._number, self._end, claim, self._breath)
-        for record in records:  # all is read: from here on nothing can fail half-way
-            await fold_record(self._tape, record, entries.get(record.offset, ()), self._breath)
-        self._end = end
-        self._place.reach(end.reached)
+        self._end = await catch_up(self._log, self._tape, self._end, claim, self._breath)
+        self._place.reach(self._end.reached)
 
     def _held(self) -> Claim:
         if self._claim is None:

@@ -8,7 +8,7 @@ from typing import Final
 
 import uvloop
 
-from tests.benchmarks import fanout, latency, start, stop, takeover, trader
+from tests.benchmarks import fanout, latency, snapshot, start, stop, takeover, trader
 from tests.benchmarks.figures import Benchmark, Figure, load, measured, table
 
 BENCHMARKS: Final[dict[str, Benchmark]] = {
@@ -18,6 +18,7 @@ BENCHMARKS: Final[dict[str, Benchmark]] = {
     "stop": stop.run,
     "start": start.run,
     "takeover": takeover.run,
+    "snapshot": snapshot.run,
 }
 
 

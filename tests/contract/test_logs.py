@@ -131,6 +131,17 @@ async def test_a_journal_holds_parts_in_order(log: Log) -> None:
     assert (page.reached, page.complete) == (5, True)
 
 
+async def test_any_record_follows_the_one_before_it(engine: Engine) -> None:
+    """Whoever names the record before it gets a record, also the last part of an entry."""
+    log, other = await engine.open(), await engine.open()
+    claim = await log.claim(0, "test")
+    await log.commit(claim, -1, 3, [entry(0, 4), entry(2, 1), entry(3, 3)])
+    for reader in (log, other):
+        for offset in (3, 4, 7):
+            page = await reader.read_journal(0, offset - 1, 1)
+            assert page.records[0].offset == offset
+
+
 @pytest.mark.parametrize("limit", [0, 1, 2, 3, 4, 5, 100])
 async def test_entries_are_only_read_whole(engine: Engine, limit: int) -> None:
     """No page ends inside an entry, and a page holds at least one, whatever the limit."""

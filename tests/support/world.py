@@ -278,9 +278,8 @@ def folded(records: Iterable[TapeRecord], journal: Iterable[JournalRecord]) -> T
 
 def knowledge(tape: Tape) -> dict[str, Any]:
     """All that a tape knows, in a form that compares: whatever its next decisions depend on."""
-    seen, index = tape.seen, tape.index
-    first = seen.forgotten - seen._removed
-    counts = list(seen._order)[first:]
+    index = tape.index
+    counts = [each for stretch in tape.seen.stretches() for each in stretch.ids()]
     return {
         "now": tape.now,
         "agents": sorted(tape.agents.items(), key=lambda item: tape.numbers[item[0]]),
@@ -289,7 +288,7 @@ def knowledge(tape: Tape) -> dict[str, Any]:
         "positions": tape.positions,
         "prices": tape.prices,
         "mints": tape.mints,
-        "seen": [(each, at, first_of(tape, each)) for each, at in counts],
+        "seen": [(each.id, each.at, first_of(tape, each.id)) for each in counts],
         "waiting": {mint: index.waiting(mint) for mint in index._waiting if index.waiting(mint)},
         "deadlines": {
             (each.at, each.agent_id, each.order_id) for each in index._deadlines if index._pends(each)

@@ -42,9 +42,11 @@ class Daemon:
     projecting: ClaimLocks
     """Who projects which tape, among all processes."""
     role: Role
+    instance: str
+    """The name of this process among those of its kind."""
 
 
-def build_daemon(installation: Installation, role: Role = UP) -> Daemon:
+def build_daemon(installation: Installation, role: Role = UP, instance: str = "") -> Daemon:
     """Join all parts of one process; which of them run is up to its role."""
     log, database = installation.log, installation.database
     standing = Standing([TapeStanding() for _ in range(log.tapes)])
@@ -90,4 +92,5 @@ def build_daemon(installation: Installation, role: Role = UP) -> Daemon:
         share=Share(log.tapes),
         projecting=ClaimLocks(database, PROJECTIONS),
         role=role,
+        instance=instance,
     )

@@ -135,6 +135,30 @@ def api(
     command.run("api", host=host, port=port)
 
 
+PortOption = Annotated[
+    str | None,
+    typer.Option(
+        "--port", metavar="PORT", help="Port of health and metrics (TAPEFOLD_PORT); default: a free one."
+    ),
+]
+
+
+@app.command()
+def intake(host: HostOption = None, port: PortOption = None) -> None:
+    """Take signals in from the Kafka topic of signals, beside other intakes."""
+    from ops.cli import process as command
+
+    command.run("intake", host=host, port=port)
+
+
+@app.command()
+def publisher(host: HostOption = None, port: PortOption = None) -> None:
+    """Publish orders, fills, decisions and positions to Kafka topics, for tapes that no other publishes."""
+    from ops.cli import process as command
+
+    command.run("publisher", host=host, port=port)
+
+
 @keys.command("create")
 def keys_create(
     name: Annotated[str, typer.Option("--name", metavar="NAME", help="What the key is for.")],

@@ -37,7 +37,7 @@ class TopicsRefused(Exception):
 
 async def cluster_id(brokers: Brokers) -> str:
     """What the cluster calls itself, at whatever address. Raises `LogUnavailable`."""
-    async with _admin(brokers) as admin:
+    async with connected(brokers) as admin:
         cluster = await kafka.ask("ask Kafka for its cluster", admin.describe_cluster())
         return str(cluster["cluster_id"])
 
@@ -47,7 +47,7 @@ async def create(brokers: Brokers, tapes: int) -> None:
 
     Raises `LogUnavailable` or `TopicsRefused`.
     """
-    async with _admin(brokers) as admin:
+    async with connected(brokers) as admin:
         cluster = await kafka.ask("ask Kafka for its brokers", admin.describe_cluster())
         replicas = min(REPLICAS, len(cluster["brokers"]))
         extra = {"min.insync.replicas": str(max(replicas - 1, 1))}
@@ -70,7 +70,7 @@ async def check(brokers: Brokers) -> int:
 
     Raises `LogUnavailable`, or `TopicsRefused` naming what is wrong in them and what would be right.
     """
-    async with _admin(brokers) as admin:
+    async with connected(brokers) as admin:
         partitions = await _partitions(brokers, admin)
         if not any(partitions.values()):
             return 0
@@ -81,13 +81,13 @@ async def check(brokers: Brokers) -> int:
                 f" together by `tapefold log create`, and never changed"
             )
         for name, wanted in _topics(brokers):
-            _compare(name, await _settings(admin, name), wanted)
+            _compare(name, await settings_of(admin, name), wanted)
         return inputs
 
 
 async def delete(brokers: Brokers) -> None:
     """Remove both topics with all they hold. Raises `LogUnavailable`."""
-    async with _admin(brokers) as admin:
+    async with connected(brokers) as admin:
         names = [name for name, _ in _topics(brokers)]
         await kafka.ask("remove topics", admin.delete_topics(names))
 
@@ -112,7 +112,8 @@ async def _partitions(brokers: Brokers, admin: AIOKafkaAdminClient) -> Mapping[s
     return {name: len(found.get(name, {}).get("partitions", ())) for name in names}
 
 
-async def _settings(admin: AIOKafkaAdminClient, name: str) -> Mapping[str, str]:
+async def settings_of(admin: AIOKafkaAdminClient, name: str) -> Mapping[str, str]:
+    """A topic's settings as they hold now. Raises `LogUnavailable`."""
     resource = ConfigResource(ConfigResourceType.TOPIC, name)
     answers = await kafka.ask("ask Kafka for settings", admin.describe_configs([resource]))
     found: dict[str, str] = {}
@@ -125,7 +126,8 @@ async def _settings(admin: AIOKafkaAdminClient, name: str) -> Mapping[str, str]:
 
 
 @asynccontextmanager
-async def _admin(brokers: Brokers) -> AsyncIterator[AIOKafkaAdminClient]:
+async def connected(brokers: Brokers) -> AsyncIterator[AIOKafkaAdminClient]:
+    """A client for topics. Raises `LogUnavailable`."""
     admin = kafka.admin(brokers)
     try:
         await kafka.ask("connect to Kafka", admin.start())

@@ -45,7 +45,7 @@ def make_app(
 ) -> faust.App:
     """An app with one agent on one topic, as one member of a group under a name that stays the same."""
     # They tell of each step, and what goes wrong ends in our hands anyhow.
-    for name in ("faust", "mode"):
+    for name in ("faust", "mode", "streams.edges"):
         logging.getLogger(name).setLevel("ERROR")
     app = EdgeApp(
         group,

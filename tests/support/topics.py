@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from streams.log.kafka_address import Brokers
+from streams.log.kafka_topics import connected
 
 
 class Read(NamedTuple):
@@ -32,7 +32,7 @@ async def read_all(brokers: Brokers, topic: str, *, committed: bool = True) -> l
     await consumer.start()
     try:
         found: list[Read] = []
-        for partition in sorted(await _partitions(consumer, topic)):
+        for partition in range(await _partitions(brokers, topic)):
             place = TopicPartition(topic, partition)
             end = (await consumer.end_offsets([place]))[place]
             consumer.assign([place])
@@ -45,13 +45,10 @@ async def read_all(brokers: Brokers, topic: str, *, committed: bool = True) -> l
         await consumer.stop()
 
 
-async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
-    async with asyncio.timeout(10):
-        await consumer.topics()
-        while not (found := consumer.partitions_for_topic(topic)):
-            await asyncio.sleep(0.05)
-            await consumer.topics()
-    return set(found)
+async def _partitions(brokers: Brokers, topic: str) -> int:
+    async with connected(brokers) as admin:
+        [described] = await admin.describe_topics([topic])
+        return len(described["partitions"])
 
 
 class Sender:
@@ -75,9 +72,7 @@ class Sender:
 
 
 @asynccontextmanager
-async def sending(
-    brokers: Brokers, topic: str, transactional_id: str | None = None
-) -> AsyncIterator[Sender]:
+async def sending(brokers: Brokers, topic: str, transactional_id: str | None = None) -> AsyncIterator[Sender]:
     """A producer of somebody else's."""
     producer = AIOKafkaProducer(
         bootstrap_servers=list(brokers.servers), acks="all", transactional_id=transactional_id

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from ops.cli.edge_commands import intake, publisher
+
 app = typer.Typer(
     name="tapefold",
     help="The signal-driven trading daemon whose every figure is a fold of its journal.",
@@ -135,28 +137,8 @@ def api(
     command.run("api", host=host, port=port)
 
 
-PortOption = Annotated[
-    str | None,
-    typer.Option(
-        "--port", metavar="PORT", help="Port of health and metrics (TAPEFOLD_PORT); default: a free one."
-    ),
-]
-
-
-@app.command()
-def intake(host: HostOption = None, port: PortOption = None) -> None:
-    """Take signals in from the Kafka topic of signals, beside other intakes."""
-    from ops.cli import process as command
-
-    command.run("intake", host=host, port=port)
-
-
-@app.command()
-def publisher(host: HostOption = None, port: PortOption = None) -> None:
-    """Publish orders, fills, decisions and positions to Kafka topics, for tapes that no other publishes."""
-    from ops.cli import process as command
-
-    command.run("publisher", host=host, port=port)
+app.command()(intake)
+app.command()(publisher)
 
 
 @keys.command("create")

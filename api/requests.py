@@ -72,13 +72,23 @@ def idempotency_key(request: web.Request) -> str | None:
     if not found:
         return None
     key = found.pop()
-    if found or not 1 <= len(key) <= KEY_LENGTH_MAX or not key.isprintable():
-        raise ApiError(
-            400,
-            "INVALID_IDEMPOTENCY_KEY",
-            f"Idempotency-Key must be given once, as 1 to {KEY_LENGTH_MAX} printable characters",
-        )
+    if found or not is_idempotency_key(key):
+        raise invalid_idempotency_key()
     return key
+
+
+def is_idempotency_key(text: str) -> bool:
+    """Whether a text may be an idempotency key."""
+    return 1 <= len(text) <= KEY_LENGTH_MAX and text.isprintable()
+
+
+def invalid_idempotency_key() -> ApiError:
+    """400 that says what an idempotency key is."""
+    return ApiError(
+        400,
+        "INVALID_IDEMPOTENCY_KEY",
+        f"Idempotency-Key must be given once, as 1 to {KEY_LENGTH_MAX} printable characters",
+    )
 
 
 def wants_no_wait(request: web.Request) -> bool:

@@ -45,6 +45,7 @@ class Metrics:
         self._declare_intake()
         self._declare_trading()
         self._declare_health()
+        self._declare_edges()
 
     def _declare_intake(self) -> None:
         self.intake_inputs = self._counter(
@@ -126,6 +127,21 @@ class Metrics:
         self.halts = self._gauge("halts", "Stages that stand still and need an operator.", "stage", "tape")
         self.database_up = self._gauge("database_up", "1 while the database answers.")
         self.rebuilding = self._gauge("rebuilding", "1 while the read models are being rebuilt.")
+
+    def _declare_edges(self) -> None:
+        self.outside_position = self._gauge(
+            "outside_position_offset", "Last offset of an outside partition that was dealt with.", "partition"
+        )
+        self.outside_rejected = self._counter(
+            "outside_rejected", "Records from outside that were no valid signal, by code.", "code"
+        )
+        self.outside_gaps = self._counter(
+            "outside_gaps", "Gaps in the offsets of an outside partition, each found to hold no record."
+        )
+        self.published = self._counter("published", "Records published, by what they tell of.", "what")
+        self.published_position = self._gauge(
+            "published_position_offset", "Journal offset up to which is published.", "tape"
+        )
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, namespace=NAMESPACE, registry=self.registry)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import parse_qsl, urlsplit
@@ -32,6 +33,11 @@ class Settings(BaseSettings):
         None, description="An ordinary PostgreSQL ≥ 14 instead of the embedded one."
     )
     log: str = Field("embedded", description="The log: embedded, or kafka://host:port[,host:port…][/prefix].")
+    instance: str = Field(
+        default_factory=socket.gethostname,
+        pattern=r"[A-Za-z0-9._-]{1,200}",
+        description="Name of this process among those of its kind, the same after a restart.",
+    )
     postgres_bin: Path | None = Field(None, description="Folder with the binaries of a local PostgreSQL.")
     postgres_restarts_per_minute: int = Field(
         5, ge=0, le=100, description="How often a died embedded Postgres is restarted before we give up."

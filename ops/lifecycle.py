@@ -27,6 +27,7 @@ from ops.errors import StartError
 from ops.home import Home, default_home
 from ops.installation import open_named
 from ops.listening import BACKLOG, listen, url_of
+from ops.log_choice import EMBEDDED
 from ops.postgres import EmbeddedPostgres, PostgresGone, find_binaries
 from ops.roles import Role
 from ops.starting import read_models, start_stages, start_watching
@@ -57,6 +58,11 @@ async def run_process(settings: Settings, role: Role) -> int:
             f"tapefold {role.name} works beside other processes on one PostgreSQL: name it by"
             f" {PREFIX}DATABASE_URL; on one machine `tapefold up` does everything"
         )
+    if role.is_edge and settings.log == EMBEDDED:
+        raise StartError(
+            f"tapefold {role.name} works beside a log on Kafka, and there is none: {PREFIX}LOG is {EMBEDDED},"
+            " so nothing is taken from topics or published to them"
+        )
     collector.tune()
     stop = Stop(settings.drain_seconds)
     # Those that only tell of their health are many on one machine: any free port, unless one was given.
@@ -64,7 +70,11 @@ async def run_process(settings: Settings, role: Role) -> int:
     async with AsyncExitStack() as stack:
         listener = stack.enter_context(listen(settings.host, port))
         installation = await open_named(settings, settings.database_url, stack, f"tapefold {role.name}")
-        daemon = build_daemon(installation, role, _pace(settings))
+        if role.is_edge:
+            from ops.edges import prepare
+
+            await prepare(installation.log, role)
+        daemon = build_daemon(installation, role, _pace(settings), settings.instance)
         stack.push_async_callback(daemon.projecting.close)
         if role.serves:
             await say_no_admin_key(installation)

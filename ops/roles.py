@@ -16,6 +16,15 @@ class Role(NamedTuple):
     shares: bool = False
     """Whether it leaves others of its kind their part of the tapes."""
 
+    takes_in: bool = False
+    """Whether it takes signals from the topic outside."""
+    publishes: bool = False
+
+    @property
+    def is_edge(self) -> bool:
+        """Whether its work is between the log on Kafka and topics of others."""
+        return self.takes_in or self.publishes
+
     @property
     def is_alone(self) -> bool:
         """Whether it brings its own database along and does everything."""
@@ -26,3 +35,5 @@ UP: Final = Role("up", trades=True, projects=True, serves=True)
 WORKER: Final = Role("worker", trades=True, projects=True, shares=True)
 PROJECTOR: Final = Role("projector", projects=True)
 API: Final = Role("api", serves=True)
+INTAKE: Final = Role("intake", takes_in=True)
+PUBLISHER: Final = Role("publisher", publishes=True)

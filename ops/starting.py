@@ -53,6 +53,11 @@ def start_stages(daemon: Daemon, ended: asyncio.Event) -> list[asyncio.Task[None
                 ended,
             )
             stages.append(asyncio.create_task(projecting, name="projector"))
+    if role.is_edge:
+        # Faust, and a second of imports, for those alone that ask for it.
+        from ops.edges import start_edges
+
+        stages += start_edges(daemon, ended)
     return stages
 
 

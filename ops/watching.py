@@ -75,7 +75,7 @@ async def _look(standing: Standing, log: Log, pool: Pool) -> None:
         return
     traded = await claimed(pool, CLAIMS)
     for number, place in enumerate(standing.tapes):
-        place.traded = number in traded and not place.trading
+        place.traded = number in traded and not place.claimed
         if not place.trading:
             head = await log.head(number)
             if not place.trading:

@@ -44,9 +44,13 @@ class Daemon:
     projecting: ClaimLocks
     """Who projects which tape, among all processes."""
     role: Role
+    instance: str
+    """The name of this process among those of its kind."""
 
 
-def build_daemon(installation: Installation, role: Role = UP, snapshots: Pace | None = None) -> Daemon:
+def build_daemon(
+    installation: Installation, role: Role = UP, snapshots: Pace | None = None, instance: str = ""
+) -> Daemon:
     """Join all parts of one process; which of them run is up to its role. No snapshots without a pace."""
     log, database = installation.log, installation.database
     standing = Standing([TapeStanding() for _ in range(log.tapes)])
@@ -96,4 +100,5 @@ def build_daemon(installation: Installation, role: Role = UP, snapshots: Pace | 
         share=Share(log.tapes),
         projecting=ClaimLocks(database, PROJECTIONS),
         role=role,
+        instance=instance,
     )

@@ -22,6 +22,7 @@ from projections import (
     inputs,
     marks,
     orders,
+    origins,
     positions,
     signal_decisions,
     signals,
@@ -40,8 +41,9 @@ class Projection(NamedTuple):
 
 
 PROJECTIONS: Final = (
-    # These two are folded from inputs, not from single events.
+    # These three are folded from inputs, not from single events.
     Projection(inputs.INPUTS, {}),
+    Projection(origins.ORIGINS, {}),
     Projection(marks.MARKS, {}),
     # Agents first: the others repeat what is known of theirs.
     Projection(agents.AGENTS, agents.FOLDS),
@@ -140,6 +142,10 @@ class Folder:
         self._registers = asked is None or not isinstance(asked.command, ObservePrices)
         row = inputs.row_of(self._tape, entry, asked)
         self.batch.put(inputs.INPUTS, (self._tape, entry.tape_offset), row)
+        if asked is not None and asked.origin is not None:
+            place = asked.origin
+            key = (self._tape, place.topic, place.partition)
+            self.batch.put(origins.ORIGINS, key, origins.OriginRow(*key, place.passed))
         return asked
 
     def _apply(self, events: Sequence[Event]) -> None:

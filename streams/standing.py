@@ -53,6 +53,8 @@ class TapeStanding:
     reached: int = -1
     unwritable: str | None = None
     """Why the last append failed; None: it did not."""
+    claimed: bool = False
+    """Whether a trader of this process holds the tape's claim, folding it or trading."""
     trading: bool = False
     """Whether a trader of this process holds the tape and has folded it."""
     traded: bool = False

@@ -51,6 +51,9 @@ WITH revoked AS (
 )
 SELECT pg_notify('{CHANNEL}', id::text) FROM revoked
 """  # noqa: S608
+_BY_IDS: Final = f"""
+SELECT id, owner, scopes FROM {API_KEYS.fullname} WHERE id = ANY ($1::uuid[]) AND revoked_at IS NULL
+"""  # noqa: S608
 _USED: Final = f"UPDATE {API_KEYS.fullname} SET last_used_at = $2 WHERE id = $1::uuid"  # noqa: S608
 
 
@@ -139,6 +142,15 @@ async def lookup(database: Reader, text: str) -> Principal | None:
     return (
         Principal(Owner(rows[0]["owner"]), str(rows[0]["id"]), frozenset(rows[0]["scopes"])) if rows else None
     )
+
+
+async def principals(database: Reader, key_ids: Sequence[str]) -> dict[str, Principal]:
+    """Whose keys these are, by their ids; those that are unknown or revoked are left out."""
+    rows = await database.fetch(_BY_IDS, list(key_ids))
+    return {
+        str(row["id"]): Principal(Owner(row["owner"]), str(row["id"]), frozenset(row["scopes"]))
+        for row in rows
+    }
 
 
 async def has_admin(database: Reader) -> bool:

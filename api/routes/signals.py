@@ -34,20 +34,10 @@ from projections.signals import SignalRow, get_signal, list_signals
 async def create(request: web.Request) -> web.Response:
     """Post a signal: for all agents of its owner, or for those it names."""
     body = parse(SignalBody, await read_body(request))
-    command = HandleSignal(
-        mint=body.token_address,
-        signal_type=body.kind,
-        strength=body.strength,
-        symbol=body.symbol,
-        source=body.source,
-        reason=body.why,
-        price=body.price,
-        expires_at=body.expires_at,
-        agent_ids=None if body.agent_ids is None else tuple(body.agent_ids),
-    )
+    command = command_of(body)
 
     def timely() -> HandleSignal:
-        _check_expiry(command.expires_at)
+        check_expiry(command.expires_at, clock.now_ms())
         return command
 
     write = begin(request, body)
@@ -92,10 +82,25 @@ async def _owned(request: web.Request) -> SignalRow:
     return row
 
 
-def _check_expiry(expires_at: int | None) -> None:
+def command_of(body: SignalBody, expires_at: int | None = None) -> HandleSignal:
+    """What a signal's body asks for; `expires_at` is when it ends if it does not say so itself."""
+    return HandleSignal(
+        mint=body.token_address,
+        signal_type=body.kind,
+        strength=body.strength,
+        symbol=body.symbol,
+        source=body.source,
+        reason=body.why,
+        price=body.price,
+        expires_at=expires_at if body.expires_at is None else body.expires_at,
+        agent_ids=None if body.agent_ids is None else tuple(body.agent_ids),
+    )
+
+
+def check_expiry(expires_at: int | None, now: int) -> None:
+    """Raise `ApiError` for a signal that is over by `now`, or says to be good for too long."""
     if expires_at is None:
         return
-    now = clock.now_ms()
     if expires_at <= now:
         raise ApiError(
             400,

@@ -137,6 +137,16 @@ AnyCommand = (
 )
 
 
+class Origin(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Where outside the log an input was taken from."""
+
+    topic: str
+    partition: int
+    offset: int
+    passed: int
+    """Up to here all of that partition stood on the tapes, or was refused, before this was appended."""
+
+
 class Input(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One input as it stands on the tape; its offset and time are stamped by the log."""
 
@@ -149,3 +159,4 @@ class Input(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     """SHA-256 (hex) of the canonical validated body; empty for inputs of our own."""
     keyed: bool = False
     """Whether the id follows from an idempotency key."""
+    origin: Origin | None = None

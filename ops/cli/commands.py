@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ops.cli import snapshot_commands
+from ops.cli import process_commands, snapshot_commands
 from ops.cli.everywhere import HomeOption, JsonOption
 from ops.cli.log_commands import log_commands
 
@@ -85,56 +85,7 @@ def up(
     command.run(home=home, host=host, port=port, feeds=feed or [], speed=feed_speed, loop=feed_loop)
 
 
-HostOption = Annotated[
-    str | None,
-    typer.Option("--host", metavar="HOST", help="Address to listen on (TAPEFOLD_HOST); default 127.0.0.1."),
-]
-
-
-@app.command()
-def worker(
-    host: HostOption = None,
-    port: Annotated[
-        str | None,
-        typer.Option(
-            "--port", metavar="PORT", help="Port of health and metrics (TAPEFOLD_PORT); default: a free one."
-        ),
-    ] = None,
-) -> None:
-    """Trade and project a share of the tapes, beside others."""
-    from ops.cli import process as command
-
-    command.run("worker", host=host, port=port)
-
-
-@app.command()
-def projector(
-    host: HostOption = None,
-    port: Annotated[
-        str | None,
-        typer.Option(
-            "--port", metavar="PORT", help="Port of health and metrics (TAPEFOLD_PORT); default: a free one."
-        ),
-    ] = None,
-) -> None:
-    """Keep the read models of tapes that no other process keeps."""
-    from ops.cli import process as command
-
-    command.run("projector", host=host, port=port)
-
-
-@app.command()
-def api(
-    host: HostOption = None,
-    port: Annotated[
-        str | None,
-        typer.Option("--port", metavar="PORT", help="Port to listen on (TAPEFOLD_PORT); default 4000."),
-    ] = None,
-) -> None:
-    """Answer the API, beside workers that trade."""
-    from ops.cli import process as command
-
-    command.run("api", host=host, port=port)
+process_commands.add_to(app)
 
 
 @keys.command("create")
@@ -250,7 +201,7 @@ def rebuild(
     ] = False,
     home: HomeOption = None,
 ) -> None:
-    """Fold the read models anew, with the daemon stopped."""
+    """Fold the read models anew, or compare them."""
     from ops.cli import rebuild as command
 
     command.run(home=home, check=check)

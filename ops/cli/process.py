@@ -1,4 +1,4 @@
-"""`tapefold worker`, `tapefold projector` and `tapefold api`: one of several processes."""
+"""`tapefold worker`, `projector`, `api`, `intake` and `publisher`: one of several processes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import uvloop
 from ops.cli.up import configure_logs, ended
 from ops.installation import read_settings
 from ops.lifecycle import run_process
-from ops.roles import API, PROJECTOR, WORKER, Role
+from ops.roles import API, INTAKE, PROJECTOR, PUBLISHER, WORKER, Role
 
-ROLES = {role.name: role for role in (WORKER, PROJECTOR, API)}
+ROLES = {role.name: role for role in (WORKER, PROJECTOR, API, INTAKE, PUBLISHER)}
 
 
 def run(name: str, *, host: str | None, port: str | None) -> None:

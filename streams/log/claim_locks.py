@@ -27,6 +27,8 @@ CLAIMS: Final = 0x7461_7065
 """First half of the key of the lock that a trader's claim holds; the second is the tape."""
 PROJECTIONS: Final = 0x7461_7068
 """The same for a tape's projector."""
+PUBLISHERS: Final = 0x7461_706F
+"""The same for a tape's publisher."""
 
 BEAT_SECONDS: Final = 1.0
 SILENT_SECONDS_MAX: Final = 5.0

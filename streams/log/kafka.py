@@ -55,6 +55,11 @@ class KafkaLog:
         return log
 
     @property
+    def brokers(self) -> Brokers:
+        """Where it is."""
+        return self._brokers
+
+    @property
     def tapes(self) -> int:
         """T, the number of tapes."""
         return self._tapes

@@ -101,6 +101,7 @@ class Trader:
         claim = await take_claim(self._log, self._number, stop)
         if claim is None:
             return
+        self._place.claimed, self._place.traded = True, False
         try:
             await retry(self._number, stop, lambda: self._unless_stopped(self._fold(claim)))
             while not stop.is_set():
@@ -114,7 +115,7 @@ class Trader:
                     await retry(self._number, stop, self._wait)
             await self._settle(stop)
         finally:
-            self._place.trading = False
+            self._place.claimed = self._place.trading = False
             self._pages.close()
             await self._snapshots.close()
             if self._commit is not None:

@@ -21,6 +21,8 @@ async def test_all_is_well(client: Client) -> None:
             "traderLagSeconds": 1.5,
             "projectionLag": 1,
             "projectionLagSeconds": 2.5,
+            "trading": True,
+            "projecting": True,
         }
     ]
     assert (await client.get("/health/ready")).status == 200

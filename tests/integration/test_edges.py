@@ -175,7 +175,6 @@ async def test_each_record_becomes_one_signal_through_kills_of_the_intake(edge: 
     key = (await edge.key("signals")).id
     intake = await start_intake(edge)
     sent: list[tuple[int, int]] = []
-    done = asyncio.Event()
 
     async def write() -> None:
         async with outside(edge) as sender, sending_aborted(edge) as aborted:
@@ -185,11 +184,10 @@ async def test_each_record_becomes_one_signal_through_kills_of_the_intake(edge: 
                 if number % 50 == 0:
                     # What somebody else takes back was never said, but leaves a gap in the offsets.
                     await abort(aborted, key, partition)
-        done.set()
 
     writing = asyncio.create_task(write())
     for kill in (1, 2):
-        while len(sent) < 100 * kill and not done.is_set():
+        while len(sent) < 100 * kill and not writing.done():
             await asyncio.sleep(0.01)
         await intake.end(signal.SIGKILL)
         intake = await start_intake(edge)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
@@ -135,7 +136,8 @@ class Publisher:
             await kafka.ask("connect to Kafka", consumer.start())
             value = await kafka.ask(f"read {place.topic} {place.partition}", _last(consumer, place))
         finally:
-            await consumer.stop()
+            with suppress(*kafka.TROUBLE):
+                await asyncio.wait_for(consumer.stop(), kafka.ANSWER_SECONDS_MAX)
         return Position() if value is None else msgspec.json.decode(value, type=Position)
 
 

@@ -180,6 +180,7 @@ async def test_each_record_becomes_one_signal_through_kills_of_the_intake(edge: 
         async with outside(edge) as sender, sending_aborted(edge) as aborted:
             for number in range(300):
                 partition = number % 2
+                await asyncio.sleep(0.01)
                 sent.append((partition, await sender.send(BODY, key, partition=partition)))
                 if number % 50 == 0:
                     # What somebody else takes back was never said, but leaves a gap in the offsets.
@@ -187,8 +188,8 @@ async def test_each_record_becomes_one_signal_through_kills_of_the_intake(edge: 
 
     writing = asyncio.create_task(write())
     for kill in (1, 2):
-        while len(sent) < 100 * kill and not writing.done():
-            await asyncio.sleep(0.01)
+        # While some of what was sent stands on a tape, and more waits.
+        await edge.accepted(80 * kill)
         await intake.end(signal.SIGKILL)
         intake = await start_intake(edge)
     await writing

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -42,7 +43,9 @@ async def read_all(brokers: Brokers, topic: str, *, committed: bool = True) -> l
                 found += [Read(partition, each.offset, each.key, each.value) for each in got.get(place, ())]
         return found
     finally:
-        await consumer.stop()
+        # Beside partitions that hold nothing it may wait for an answer that does not come.
+        with suppress(TimeoutError):
+            await asyncio.wait_for(consumer.stop(), 2)
 
 
 async def _partitions(brokers: Brokers, topic: str) -> int:

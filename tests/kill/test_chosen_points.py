@@ -15,8 +15,8 @@ from tests.kill.posters import Sender
 from tests.kill.victims import Daemon, free_port
 
 POINTS = (
-    ("ops.lifecycle", "write_private", "before"),
-    ("ops.lifecycle", "write_private", "after"),
+    ("ops.beginning", "write_private", "before"),
+    ("ops.beginning", "write_private", "after"),
     ("api.identity.keys", "create", "after"),
 )
 

@@ -13,7 +13,7 @@ from tests.kill.kafka.run import KafkaRun
 from tests.kill.run import Plan, describe
 from tests.support.kafka.kit import Kit
 
-KILLS = 6
+KILLS = 4
 CONTROL_KILLS_MAX = 5
 SECONDS_BETWEEN = (0.2, 0.8)
 SURE = ("no-fence",)

@@ -53,6 +53,18 @@ class DatabaseUnreachable(Exception):
     """No connection now. It may come back."""
 
 
+TROUBLE: Final = (
+    DatabaseUnreachable,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    # asyncpg says this of a connection that Postgres has cut while a statement was being prepared on it.
+    asyncpg.InternalClientError,
+    OSError,
+    TimeoutError,
+)
+"""What a session may raise at any moment, for those who go on by trying again."""
+
+
 async def connect(dsn: str, application_name: str) -> Connection:
     """A session of its own, outside every pool: for locks, LISTEN and migrations.
 

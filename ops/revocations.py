@@ -6,21 +6,12 @@ import asyncio
 from contextlib import suppress
 from typing import Any, Final
 
-import asyncpg
-
 from api.identity.keys import CHANNEL, KeyRing
-from daemon.database import Database, DatabaseRefused, DatabaseUnreachable
+from daemon.database import TROUBLE, Database, DatabaseRefused
 
 RETRY_SECONDS: Final = 1.0
 
-_TROUBLE: Final = (
-    DatabaseRefused,
-    DatabaseUnreachable,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    OSError,
-    TimeoutError,
-)
+_TROUBLE: Final = (DatabaseRefused, *TROUBLE)
 
 
 async def hear_revocations(database: Database, ring: KeyRing) -> None:

@@ -13,7 +13,7 @@ import asyncpg
 import structlog
 from asyncpg.pool import Pool
 
-from daemon.database import one_line
+from daemon.database import TROUBLE, one_line
 from projections.progress import Progress, list_progress
 from streams.log.claim_locks import CLAIMS, claimed
 from streams.log.contract import Log, LogUnavailable
@@ -26,14 +26,7 @@ PROGRESS_SECONDS: Final = 0.003
 IDLE_SECONDS: Final = 0.25
 """The same while none does."""
 
-_TROUBLE: Final = (
-    LogUnavailable,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    OSError,
-    TimeoutError,
-)
+_TROUBLE: Final = (LogUnavailable, *TROUBLE)
 _HALTED: Final = """
 SELECT stage, tape, "offset", error FROM identity.stages WHERE state = 'halted' AND "offset" IS NOT NULL
 """

@@ -12,10 +12,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-import asyncpg
 import structlog
 
-from daemon.database import Database, DatabaseRefused, DatabaseUnreachable, one_line
+from daemon.database import TROUBLE, Database, DatabaseRefused, one_line
 
 WORKERS_LOCK: Final = 0x7461_7069
 """First half of the key of the lock that every worker shares; the second is 0."""
@@ -37,15 +36,7 @@ WHERE lock.locktype = 'advisory' AND lock.granted AND lock.objsubid = 2
 ORDER BY session.pid
 """
 
-_TROUBLE: Final = (
-    DatabaseRefused,
-    DatabaseUnreachable,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    OSError,
-    TimeoutError,
-)
+_TROUBLE: Final = (DatabaseRefused, *TROUBLE)
 
 _log = structlog.get_logger("sharing")
 

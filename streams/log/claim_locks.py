@@ -15,12 +15,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final, NamedTuple
 
-import asyncpg
 import structlog
 from asyncpg.connection import Connection
 from asyncpg.pool import Pool
 
-from daemon.database import Database, DatabaseRefused, DatabaseUnreachable, one_line
+from daemon.database import TROUBLE, Database, DatabaseRefused, one_line
 from streams.log.contract import ClaimHeld, LogUnavailable
 
 CLAIMS: Final = 0x7461_7065
@@ -38,15 +37,6 @@ LOCK_SECONDS_MAX: Final = 5.0
 NAME_BYTES_MAX: Final = 63
 
 _log = structlog.get_logger("claims")
-
-_TROUBLE: Final = (
-    DatabaseUnreachable,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    OSError,
-    TimeoutError,
-)
 
 
 # $1 kind, $2 tape.
@@ -114,7 +104,7 @@ class ClaimLocks:
             return
         try:
             await self._lock(tape, holder)
-        except (DatabaseRefused, *_TROUBLE) as error:
+        except (DatabaseRefused, *TROUBLE) as error:
             raise LogUnavailable(f"cannot claim tape {tape}: {one_line(error)}") from error
 
     async def confirm(self, tape: int) -> None:
@@ -126,7 +116,7 @@ class ClaimLocks:
         if held is None:
             raise ClaimHeld(f"tape {tape} is not held by this process any more")
         # A session that another has cut while this process stood still may not know it yet.
-        with suppress(*_TROUBLE):
+        with suppress(*TROUBLE):
             await held.session.execute("SELECT 1", timeout=LOCK_SECONDS_MAX)
         await self.take(tape, held.holder)
 
@@ -138,7 +128,7 @@ class ClaimLocks:
         try:
             # Closing alone would free it a moment later.
             await held.session.execute(_UNLOCK.format(kind=self._kind, tape=tape), timeout=1)
-        except _TROUBLE:
+        except TROUBLE:
             pass
         finally:
             held.session.terminate()
@@ -190,7 +180,7 @@ class ClaimLocks:
             for held in list(self._held.values()):
                 if not held.session.is_closed():
                     # One that does not answer is lost: its listener sees to that.
-                    with suppress(*_TROUBLE):
+                    with suppress(*TROUBLE):
                         await held.session.execute("SELECT 1", timeout=LOCK_SECONDS_MAX)
 
     def _lost(self, tape: int, session: Connection) -> None:
@@ -207,5 +197,5 @@ class ClaimLocks:
             except (ClaimHeld, DatabaseRefused):
                 # Another has it: its claim fences us at our next commit.
                 return
-            except _TROUBLE:
+            except TROUBLE:
                 await asyncio.sleep(RETRY_SECONDS)

@@ -7,23 +7,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-import asyncpg
-
-from daemon.database import Database, DatabaseRefused, DatabaseUnreachable
+from daemon.database import TROUBLE, Database, DatabaseRefused
 from streams.log import embedded_sql as sql
 from streams.log.wakeups import Bell
 
 RETRY_SECONDS: Final = 0.5
 
-_TROUBLE: Final = (
-    DatabaseRefused,
-    DatabaseUnreachable,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    OSError,
-    TimeoutError,
-)
+_TROUBLE: Final = (DatabaseRefused, *TROUBLE)
 
 
 class Growth:
